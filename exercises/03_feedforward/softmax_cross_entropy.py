@@ -1,0 +1,19 @@
+"""Exercise: the cross-entropy of a softmax, the loss of nearly every classifier."""
+
+import jax.numpy as jnp  # noqa: F401 (for your answer)
+from jaxtyping import Array, Float, Int
+
+
+def softmax_cross_entropy(logits: Float[Array, "*batch classes"], labels: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """−log softmax(logits)[label] in nats: how surprised the network is by the right answer.
+
+    It is computed as log Σ eᶻ − z[label], which stays exact where the softmax itself would round to 0.
+
+    Args:
+      logits: scores before the softmax, of any finite size.
+      labels: the index of the right class, from 0 to classes − 1. Under jit an index outside gives NaN, not another
+        class's loss.
+
+    Reference: Bishop 2006, "Pattern Recognition and Machine Learning", eq. 4.108.
+    """
+    raise NotImplementedError("TODO: what is log softmax(z)[label], with the logarithm taken on paper, before any code?")

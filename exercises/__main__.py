@@ -1,0 +1,160 @@
+"""`python -m exercises list | next | check | hint | reset`: what to do now, and what is wrong with what was done."""
+
+import argparse
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from exercises.runner.answers import LIBRARY, MINE, load_answer, shown
+from exercises.runner.catalogue import HINT_TIERS, Exercise, choose
+from exercises.runner.outcomes import FAILING, NOT_WRITTEN, PASSING, Outcome, run_tests, states
+from exercises.runner.restoring import restore
+
+STYLES = {NOT_WRITTEN: "dim", FAILING: "red", PASSING: "green"}
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def list_exercises() -> int:
+    """The exercises in order, and how far the student is."""
+    exercises = choose([])
+    with console.status("Running the tests of what you have written …"):
+        found = states(exercises)
+    table = Table(box=None, pad_edge=False)
+    for column in ("topic", "exercise", "title", "state"):
+        table.add_column(column)
+    for exercise in exercises:
+        state, _ = found[exercise.name]
+        table.add_row(exercise.topic, exercise.name, exercise.title, f"[{STYLES[state]}]{state}")
+    console.print(table)
+    passing = sum(state == PASSING for state, _ in found.values())
+    console.print(f"\n{passing} of {len(exercises)} passing. Go on with: python -m exercises next")
+    return 0
+
+
+def next_exercise() -> int:
+    """The first exercise that does not pass: its task and its first failure."""
+    exercises = choose([])
+    with console.status("Looking for the first exercise that does not pass …"):
+        found = states(exercises)
+    for exercise in exercises:
+        state, outcomes = found[exercise.name]
+        if state == PASSING:
+            continue
+        console.print(f"[bold]{exercise.name}[/bold]: {exercise.title}\n")
+        if state == NOT_WRITTEN:
+            with console.status("Asking the blank …"):
+                outcomes = run_tests([exercise], [MINE])
+        show_failures(outcomes, most=1)
+        console.print(f"\nEdit {shown(exercise.blank)}, then: python -m exercises check {exercise.name}")
+        return 1
+    console.print("[green]All exercises pass.[/green]")
+    return 0
+
+
+def check(names: list[str]) -> int:
+    """Runs the tests of the named exercises, or of all."""
+    exercises = choose(names)
+    with console.status("Running the tests …"):
+        outcomes = run_tests(exercises, [MINE])
+    for exercise in exercises:
+        own = [outcome for outcome in outcomes if outcome.exercise == exercise.name]
+        passed = sum(outcome.passed for outcome in own)
+        if own and passed == len(own):
+            where = shown_library(exercise)
+            console.print(f"[green]✓ {exercise.name}[/green]: {passed} tests pass. Compare with the library: {where}")
+        else:
+            console.print(f"[red]✗ {exercise.name}[/red]: {passed} of {len(own)} tests pass")
+            show_failures(own, most=2)
+    return 0 if outcomes and all(outcome.passed for outcome in outcomes) else 1
+
+
+def show_failures(outcomes: list[Outcome], most: int) -> None:
+    """The first failures in full; the others are often the same mistake."""
+    failures = [outcome for outcome in outcomes if not outcome.passed]
+    for failure in failures[:most]:
+        if failure.kind in ("assertion", "crash"):
+            console.print(f"  [bold]{failure.test.removeprefix('test_').replace('_', ' ')}[/bold]")
+        console.print(escape(failure.message))
+    if len(failures) > most:
+        console.print(f"  … and {len(failures) - most} more, often for the same reason.")
+
+
+def shown_library(exercise: Exercise) -> str:
+    """`nn/layers/linear.py, line 10`; for a student who has just passed."""
+    import inspect
+
+    function = load_answer(exercise, LIBRARY)
+    return f"{exercise.library.partition(':')[0].replace('.', '/')}.py, line {inspect.getsourcelines(function)[1]}"
+
+
+def hint(names: list[str], level: int) -> int:
+    """One tier of hint; nothing is remembered, so the next is asked for by its level."""
+    for exercise in choose(names):
+        console.print(f"[bold]{exercise.name}[/bold], hint {level} of {len(HINT_TIERS)}: {HINT_TIERS[level - 1]}")
+        console.print(f"  {escape(exercise.hints[level - 1])}")
+        if level < len(HINT_TIERS):
+            console.print(f"[dim]  More: python -m exercises hint {exercise.name} --level {level + 1}[/dim]")
+        else:
+            console.print(f"[dim]  Still stuck? Read lessons/{exercise.topic} and {exercise.reading}.[/dim]")
+    return 0
+
+
+def reset(names: list[str], yes: bool) -> int:
+    """Puts blanks back, once the student has said yes."""
+    for exercise in choose(names):
+        if not yes:
+            console.print(f"This takes {shown(exercise.blank)} back to the blank; your file is kept beside it.")
+            console.print(f"If that is what you want: python -m exercises reset {exercise.name} --yes")
+            continue
+        console.print(f"{exercise.name} is blank again. What you wrote is in {shown(restore(exercise))}")
+    return 0 if yes else 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m exercises", description="Exercises that mirror the library.")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="list | next | check | hint | reset")
+    verbs.add_parser("list", help="the exercises in order, and how far you are")
+    verbs.add_parser("next", help="what to do now")
+    named = {"check": "test what you wrote", "hint": "a nudge; --level 2 and 3 say more", "reset": "a fresh blank"}
+    for verb, text in named.items():
+        added = verbs.add_parser(verb, help=text)
+        count = "*" if verb == "check" else 1
+        added.add_argument("names", nargs=count, metavar="NAME", help="an exercise or a topic, as `list` shows them")
+        if verb == "hint":
+            added.add_argument("--level", type=int, choices=range(1, len(HINT_TIERS) + 1), default=1)
+        if verb == "reset":
+            added.add_argument("--yes", action="store_true", help="do it; your file is kept beside the blank")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one verb and returns the exit status: 0 done, 1 not passing or not done, 2 not understood."""
+    options = parser().parse_args(arguments)
+    try:
+        choose(getattr(options, "names", []))
+    except ValueError as error:
+        print(f"python -m exercises: {error}", file=sys.stderr)
+        return 2
+    try:
+        match options.verb:
+            case "list":
+                return list_exercises()
+            case "next":
+                return next_exercise()
+            case "check":
+                return check(options.names)
+            case "hint":
+                return hint(options.names, options.level)
+            case _:
+                return reset(options.names, options.yes)
+    except RuntimeError as error:
+        print(f"python -m exercises: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

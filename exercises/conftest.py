@@ -1,0 +1,119 @@
+"""Asks the same tests of the student's file, of the library, or of recorded wrong answers, and words the failures.
+
+A student reads these failures, not the tests' code: so a failure is the call, the two values and where to look.
+"""
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+
+# The programs are tiny: XLA takes far longer to optimize one than to run it.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+# Bare `pytest`, from any folder, must find `exercises` and, for --answer=library, `nn`.
+sys.path[:0] = [root for root in [str(Path(__file__).resolve().parents[1])] if root not in sys.path]
+
+from exercises.runner.answers import LIBRARY, MINE, WRONG, AnswerError, answers_of, load_answer, shown  # noqa: E402
+from exercises.runner.catalogue import Exercise, load_catalogue  # noqa: E402
+
+REASON_TO_SKIP = pytest.StashKey[dict[tuple[str, str], str]]()
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("exercises")
+    group.addoption(
+        "--answer",
+        action="append",
+        metavar="WHICH",
+        help="whose function to test: mine (the file you edit; the default), library, wrong:NAME, or wrong for all of "
+        "the recorded wrong ones; may be repeated",
+    )
+    group.addoption("--outcomes", type=Path, metavar="FILE", help="also write each test's outcome as a line of JSON")
+
+
+def pytest_configure(config):
+    config.stash[REASON_TO_SKIP] = {}
+    known = {MINE, LIBRARY, "wrong"} | {WRONG + name for e in load_catalogue().values() for name in e.wrong_answers}
+    for answer in config.getoption("--answer") or []:
+        if answer not in known:
+            raise pytest.UsageError(f"--answer={answer} is unknown. Choose from: {', '.join(sorted(known))}.")
+
+
+def exercise_at(path: Path) -> Exercise:
+    """The exercise whose test file this is."""
+    return next(exercise for exercise in load_catalogue().values() if exercise.tests == path)
+
+
+def pytest_generate_tests(metafunc):
+    wanted = metafunc.config.getoption("--answer")
+    if wanted and "answer" in metafunc.fixturenames:
+        answers = answers_of(exercise_at(metafunc.definition.path), wanted)
+        metafunc.parametrize("answer", answers, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def answer(request):
+    """The function under test. Each test file gives it the exercise's own name."""
+    return load_answer(exercise_at(request.path), getattr(request, "param", MINE))
+
+
+def identity(item) -> tuple[str, str]:
+    """(exercise, answer) that a test is asked of."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return exercise_at(item.path).name, parameters.get("answer", MINE)
+
+
+def pytest_runtest_setup(item):
+    # One blank file is one message, not one for each of its tests.
+    if reason := item.config.stash[REASON_TO_SKIP].get(identity(item)):
+        pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    kind = message = ""
+    if report.failed and call.excinfo is not None:
+        exercise, (_, which) = exercise_at(item.path), identity(item)
+        kind, message = worded(exercise, call.excinfo.value)
+        report.longrepr = message
+        if kind in ("not written", "not loaded"):
+            item.config.stash[REASON_TO_SKIP][exercise.name, which] = f"{exercise.name} is {kind}"
+        elif which.startswith(WRONG):
+            item.config.stash[REASON_TO_SKIP][exercise.name, which] = "already rejected"
+    if (path := item.config.getoption("--outcomes")) and (report.failed or report.when == "call"):
+        name, which = identity(item)
+        outcome = {"exercise": name, "answer": which, "test": item.originalname, "passed": report.passed}
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(outcome | {"kind": kind, "message": message}) + "\n")
+    return report
+
+
+def worded(exercise: Exercise, error: BaseException) -> tuple[str, str]:
+    """What kind of failure this is, and the text that a student should read."""
+    look = f"  look at     {exercise.where_to_look}"
+    if isinstance(error, NotImplementedError) and str(error).startswith("TODO"):
+        question = str(error).removeprefix("TODO").lstrip(": ")
+        return "not written", (
+            f"{exercise.name} is not written yet. Write it in {shown(exercise.blank)}, and begin with this question:\n"
+            f"  {question}\n{look}"
+        )
+    if isinstance(error, AnswerError):
+        return "not loaded", f"{error}\n{look}"
+    if isinstance(error, AssertionError):
+        return "assertion", f"{error}\n{look}"
+    return "crash", f"{crash(exercise, error)}\n{look}"
+
+
+def crash(exercise: Exercise, error: BaseException) -> str:
+    """The exception and the lines it passed through in the exercise's folder; the frames inside jax help nobody."""
+    reason = str(error).strip().splitlines()
+    lines = [f"  {exercise.name} stopped with {type(error).__name__}: {reason[0] if reason else ''}"]
+    for frame in traceback.extract_tb(error.__traceback__):
+        if Path(frame.filename).is_relative_to(exercise.blank.parent):
+            lines.append(f"    {shown(Path(frame.filename))}, line {frame.lineno}: {frame.line}")
+    return "\n".join(lines)

@@ -1,0 +1,93 @@
+"""What the tests say when an answer is wrong: what was called, what came back, what was expected, and why.
+
+A bare `assert` shows a student the test's code. These show the student's own function from outside.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def expect(got: Any, expected: Any, call: str, because: str = "", *, rtol: float = 1e-5, atol: float = 1e-6) -> None:
+    """Asserts that a call returned an array with the expected shape and values; NaN equals NaN.
+
+    Args:
+      got: what the call returned.
+      expected: an array, or what numpy makes one of.
+      call: the call in words, as `relu(x) with x = [0. 1.]`.
+      because: the sentence that explains the expected value.
+      rtol: tolerance relative to the expected value.
+      atol: absolute tolerance.
+
+    Raises:
+      AssertionError: with the call, both values and the reason.
+    """
+    expected = np.asarray(expected)
+    if got is None:
+        raise AssertionError(explain(call, "None (is there a `return`?)", compact(expected), because))
+    if not hasattr(got, "shape"):
+        raise AssertionError(explain(call, f"{got!r}, a {type(got).__name__}", compact(expected), because))
+    got = np.asarray(got)
+    if got.shape != expected.shape:
+        raise AssertionError(
+            explain(call, f"shape {got.shape}: {compact(got)}", f"shape {expected.shape}: {compact(expected)}", because)
+        )
+    close = np.isclose(got.astype(np.float64), expected, rtol=rtol, atol=atol, equal_nan=True)
+    if not close.all():
+        message = explain(call, compact(got), compact(expected), because)
+        if close.size > 1:
+            worst = tuple(int(i) for i in np.argwhere(~close)[0])
+            at = ", ".join(map(str, worst))
+            message += f"\n  first differs at [{at}]: {got[worst]:.6g} instead of {expected[worst]:.6g}"
+        raise AssertionError(message)
+
+
+def expect_that(holds: Any, call: str, returned: Any, expected: str, because: str = "") -> None:
+    """Asserts a claim that is not an equality, as "not negative".
+
+    Raises:
+      AssertionError: with the call, what it returned, what was expected and the reason.
+    """
+    if not bool(holds):
+        raise AssertionError(explain(call, compact(returned), expected, because))
+
+
+def expect_refusal(attempt: Callable[[], Any], call: str, because: str = "") -> None:
+    """Asserts that a call raises a ValueError.
+
+    Raises:
+      AssertionError: with the call, what it returned and the reason, if it raises none.
+    """
+    try:
+        returned = attempt()
+    except ValueError:
+        return
+    raise AssertionError(explain(call, compact(returned), "a ValueError", because))
+
+
+def explain(call: str, returned: str, expected: str, because: str) -> str:
+    """The message of a failed expectation."""
+    rows = {"you called": call, "it returned": returned, "expected": expected, "because": because}
+    return "\n".join(f"  {label:<12}{hang(text)}" for label, text in rows.items() if text)
+
+
+def shown(**arguments: Any) -> str:
+    """`x = [1. 2.], axis = 0`: arguments by name, short arrays in full."""
+    return ", ".join(f"{name} = {hang(compact(value))}" for name, value in arguments.items())
+
+
+def compact(value: Any) -> str:
+    """A value in few characters: numbers to four digits, a large array by its shape and its first numbers."""
+    if not hasattr(value, "shape"):
+        return str(value)
+    array = np.asarray(value)
+    if array.size > 24:
+        first = " ".join(f"{number:.4g}" for number in array.ravel()[:3])
+        return f"an array of shape {array.shape} that begins {first} …"
+    return np.array2string(array.astype(np.float64) if array.dtype.kind in "fV" else array, precision=4)
+
+
+def hang(text: str) -> str:
+    """Indents the lines after the first, so that the rows of a matrix stand under each other."""
+    return text.replace("\n", "\n" + " " * 14)

@@ -1,0 +1,12 @@
+"""Networks and all that trains them: the public surface on one page.
+
+    nn.data      sets by name, and their batches
+    nn.layers    a function and a module for each layer
+    nn.models    whole networks
+    nn.training  losses, metrics, the loop, checkpoints
+"""
+
+from nn import data as data
+from nn import layers as layers
+from nn import models as models
+from nn import training as training

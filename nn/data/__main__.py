@@ -1,0 +1,75 @@
+"""`python -m nn.data list | prepare NAME…`: see which sets are there, and fetch them beforehand.
+
+For a classroom: prepare on a machine with a network, copy the data directory, and nobody waits.
+"""
+
+import argparse
+import sys
+import time
+from typing import NoReturn
+
+from rich.console import Console
+from rich.table import Table
+
+from nn.data.preparation import OURS, DataNotPreparedError, data_directory, find, is_prepared, prepare
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Bad input: one line, exit code 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line. Returns the exit code: 0, 1 (a set could not be prepared); bad input exits with 2."""
+    parser = Parser(prog="python -m nn.data", description="See and prepare data sets.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="list | prepare")
+    options = Parser(add_help=False)
+    options.add_argument("--data-dir", help="default: NN_DATA_DIR, else TFDS_DATA_DIR, else ~/tensorflow_datasets")
+    commands.add_parser("list", parents=[options], help="our sets: what is in them, and whether they are prepared")
+    preparing = commands.add_parser("prepare", parents=[options], help="put sets into the data directory")
+    preparing.add_argument("names", nargs="+", metavar="NAME", help=f"{', '.join(OURS)}, or a name of TensorFlow Datasets")
+    given = parser.parse_args(arguments)
+    try:
+        if given.command == "list":
+            show(given.data_dir)
+        else:
+            for name in given.names:  # all names are checked before the first is fetched
+                is_prepared(name, data_dir=given.data_dir)
+            for name in given.names:
+                report(name, given.data_dir)
+    except ValueError as error:
+        parser.error(str(error))
+    except DataNotPreparedError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def show(data_dir: str | None) -> None:
+    """Print a table of our sets."""
+    from nn.data.builders import BUILDERS
+
+    root = data_directory(data_dir)
+    table = Table(title=f"Data directory: {root}", title_justify="left")
+    for heading in ("name", "prepared", "train", "test", "image", "classes", "licence"):
+        table.add_column(heading, justify="right" if heading in ("train", "test", "classes") else "left")
+    for name, builder in BUILDERS.items():
+        prepared = "yes" if find(name, root) else "no"
+        counts = [f"{builder.EXAMPLES[split]:,}" for split in ("train", "test")]
+        table.add_row(name, prepared, *counts, "×".join(map(str, builder.SHAPE)), str(len(builder.LABELS)), builder.LICENSE)
+    console = Console()
+    console.print(table)
+    console.print("Any set of TensorFlow Datasets can be prepared by its name, for example fashion_mnist.")
+
+
+def report(name: str, data_dir: str | None) -> None:
+    """Prepare one set and print where it lies and how long it took."""
+    began = time.perf_counter()
+    there = is_prepared(name, data_dir=data_dir)
+    folder = prepare(name, data_dir=data_dir)
+    print(f"{name}: {'is there' if there else f'prepared in {time.perf_counter() - began:.1f} s'}, {folder}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""Layers, a file a family: the equation as a pure function first, the module that owns its weights second."""
+
+from nn.layers.activations import elu as elu
+from nn.layers.activations import gelu as gelu
+from nn.layers.activations import leaky_relu as leaky_relu
+from nn.layers.activations import log_softmax as log_softmax
+from nn.layers.activations import relu as relu
+from nn.layers.activations import sigmoid as sigmoid
+from nn.layers.activations import silu as silu
+from nn.layers.activations import softmax as softmax
+from nn.layers.activations import softplus as softplus
+from nn.layers.activations import tanh as tanh
+from nn.layers.dropout import Dropout as Dropout
+from nn.layers.dropout import dropout as dropout
+from nn.layers.initializers import Initializer as Initializer
+from nn.layers.initializers import fans as fans
+from nn.layers.initializers import glorot_uniform as glorot_uniform
+from nn.layers.initializers import he_normal as he_normal
+from nn.layers.initializers import lecun_normal as lecun_normal
+from nn.layers.initializers import normal as normal
+from nn.layers.initializers import ones as ones
+from nn.layers.initializers import variance_scaling as variance_scaling
+from nn.layers.initializers import zeros as zeros
+from nn.layers.linear import Linear as Linear
+from nn.layers.linear import linear as linear
+from nn.layers.normalization import BatchNorm as BatchNorm
+from nn.layers.normalization import LayerNorm as LayerNorm
+from nn.layers.normalization import RMSNorm as RMSNorm
+from nn.layers.normalization import batch_norm as batch_norm
+from nn.layers.normalization import batch_statistics as batch_statistics
+from nn.layers.normalization import layer_norm as layer_norm
+from nn.layers.normalization import rms_norm as rms_norm

@@ -1,0 +1,84 @@
+"""Activations: the bend between two linear layers, without which any depth of them is one linear layer.
+
+All work element by element on any shape, except softmax and log_softmax, which work along one axis.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Values = Float[Array, "*shape"]
+
+
+def relu(x: Values) -> Values:
+    """max(x, 0). Its slope at 0 is taken as 0, and NaN stays NaN.
+
+    Reference: Nair and Hinton 2010, "Rectified linear units improve restricted Boltzmann machines".
+    """
+    return jnp.where(x <= 0, jnp.zeros_like(x), x)
+
+
+def leaky_relu(x: Values, negative_slope: float = 0.01) -> Values:
+    """x above 0, negative_slope · x below: a unit that never goes quite silent. Maas, Hannun and Ng 2013."""
+    return jnp.where(x >= 0, x, negative_slope * x)
+
+
+def elu(x: Values, alpha: float = 1.0) -> Values:
+    """x above 0, α (eˣ − 1) below. Clevert, Unterthiner and Hochreiter 2016, eq. 15."""
+    # The exponential's argument is kept at or below 0, or its overflow would make the unused branch's gradient NaN.
+    return jnp.where(x > 0, x, alpha * jnp.expm1(jnp.minimum(x, 0)))
+
+
+def sigmoid(x: Values) -> Values:
+    """1 / (1 + e⁻ˣ), between 0 and 1, safe for x of any size."""
+    return jax.lax.logistic(x)
+
+
+def tanh(x: Values) -> Values:
+    """(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ), between −1 and 1."""
+    return jnp.tanh(x)
+
+
+def softplus(x: Values) -> Values:
+    """log(1 + eˣ): a smooth relu, safe for x of any size."""
+    return jnp.logaddexp(x, 0)
+
+
+def silu(x: Values) -> Values:
+    """x · sigmoid(x), also called swish. Elfwing, Uchibe and Doya 2018."""
+    return x * sigmoid(x)
+
+
+def gelu(x: Values, approximate: bool = True) -> Values:
+    """x · Φ(x), where Φ is the Gaussian distribution function: x times the chance that a unit normal is below x.
+
+    Args:
+      x: any shape.
+      approximate: whether to use the tanh form that GPT-2 and BERT's first code use; off by at most 5e-4.
+
+    Reference: Hendrycks and Gimpel 2016, "Gaussian Error Linear Units", section 2.
+    """
+    if approximate:
+        return 0.5 * x * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    return 0.5 * x * (1 + jax.lax.erf(x / math.sqrt(2)))
+
+
+def softmax(x: Values, axis: int = -1) -> Values:
+    """eˣ / Σ eˣ along an axis: scores to probabilities, safe for scores of any finite size.
+
+    Taking the largest score off all of them changes nothing, since e^(x−c) / Σ e^(x−c) = eˣ / Σ eˣ, and keeps the
+    largest exponent at 0.
+    """
+    unnormalized = jnp.exp(x - jax.lax.stop_gradient(x.max(axis, keepdims=True)))
+    return unnormalized / unnormalized.sum(axis, keepdims=True)
+
+
+def log_softmax(x: Values, axis: int = -1) -> Values:
+    """x − log Σ eˣ along an axis; exact where softmax itself would round to 0 and its logarithm to −∞."""
+    shifted = x - jax.lax.stop_gradient(x.max(axis, keepdims=True))
+    return shifted - jnp.log(jnp.exp(shifted).sum(axis, keepdims=True))
+
+
+ACTIVATIONS = {function.__name__: function for function in (relu, leaky_relu, elu, sigmoid, tanh, softplus, silu, gelu)}

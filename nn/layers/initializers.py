@@ -1,0 +1,107 @@
+"""Initializers: where weights begin. Too small and the signal dies with depth, too large and it explodes.
+
+Each is a function of a key, a shape and a dtype, as in `jax.nn.initializers`, and draws the same numbers.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Initializer = Callable[..., Float[Array, "..."]]
+
+
+def zeros(key, shape: Sequence[int], dtype=jnp.float32) -> Float[Array, "..."]:
+    """All zeros; the usual start of a bias. A *kernel* of zeros never learns: every unit gets the same gradient."""
+    return jnp.zeros(shape, dtype)
+
+
+def ones(key, shape: Sequence[int], dtype=jnp.float32) -> Float[Array, "..."]:
+    """All ones; the usual start of a scale."""
+    return jnp.ones(shape, dtype)
+
+
+def normal(stddev: float = 0.01) -> Initializer:
+    """Gaussian with mean 0 and this standard deviation."""
+
+    def init(key, shape, dtype=jnp.float32):
+        return stddev * jax.random.normal(key, shape, dtype)
+
+    return init
+
+
+def fans(shape: Sequence[int]) -> tuple[int, int]:
+    """How many numbers feed one unit, and how many units one number feeds: (fan-in, fan-out).
+
+    The last two axes are (inputs, outputs); any axes before them, as in a convolution, are positions that multiply both.
+
+    Raises:
+      ValueError: if the shape has fewer than two axes.
+    """
+    if len(shape) < 2:
+        raise ValueError(f"fans needs a shape with at least two axes (…, inputs, outputs), got {tuple(shape)}.")
+    *positions, inputs, outputs = shape
+    return inputs * math.prod(positions), outputs * math.prod(positions)
+
+
+# A normal cut off at ±2 standard deviations has this standard deviation, not 1; dividing by it restores the variance.
+TRUNCATED_STDDEV = 0.87962566103423978
+
+
+def variance_scaling(
+    scale: float,
+    mode: Literal["fan_in", "fan_out", "fan_avg"],
+    distribution: Literal["normal", "truncated_normal", "uniform"],
+) -> Initializer:
+    """Random weights of mean 0 and variance scale / fan, so that a layer passes on the variance that it receives.
+
+    Args:
+      scale: 1 for a linear layer; 2 where a ReLU silences half of the units.
+      mode: the fan: of inputs (keeps the forward signal), of outputs (keeps the gradient), or their mean.
+      distribution: the shape of the histogram; all three have the same variance.
+
+    Raises:
+      ValueError: for an unknown mode or distribution, a scale not above 0, or a shape with fewer than two axes.
+
+    References:
+      LeCun, Bottou, Orr and Müller 1998, "Efficient BackProp", section 4.6.
+      Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", eq. 12 and 16.
+      He, Zhang, Ren and Sun 2015, "Delving Deep into Rectifiers", eq. 10.
+    """
+    if not scale > 0:
+        raise ValueError(f"variance_scaling expects a scale above 0, got {scale}.")
+    if mode not in ("fan_in", "fan_out", "fan_avg"):
+        raise ValueError(f"variance_scaling expects mode fan_in, fan_out or fan_avg, got {mode!r}.")
+    if distribution not in ("normal", "truncated_normal", "uniform"):
+        raise ValueError(f"variance_scaling expects distribution normal, truncated_normal or uniform, got {distribution!r}.")
+
+    def init(key, shape, dtype=jnp.float32):
+        fan_in, fan_out = fans(shape)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
+        stddev = math.sqrt(scale / fan)
+        if distribution == "normal":
+            return stddev * jax.random.normal(key, shape, dtype)
+        if distribution == "truncated_normal":
+            return stddev / TRUNCATED_STDDEV * jax.random.truncated_normal(key, -2, 2, shape, dtype)
+        # Uniform on ±a has variance a²/3.
+        return math.sqrt(3) * stddev * jax.random.uniform(key, shape, dtype, minval=-1)
+
+    return init
+
+
+def lecun_normal() -> Initializer:
+    """Variance 1 / fan-in: for layers that no activation follows, or tanh. LeCun et al. 1998."""
+    return variance_scaling(1.0, "fan_in", "truncated_normal")
+
+
+def glorot_uniform() -> Initializer:
+    """Variance 2 / (fan-in + fan-out): between keeping the signal and keeping the gradient. Glorot and Bengio 2010."""
+    return variance_scaling(1.0, "fan_avg", "uniform")
+
+
+def he_normal() -> Initializer:
+    """Variance 2 / fan-in: for layers with a ReLU behind them. He et al. 2015."""
+    return variance_scaling(2.0, "fan_in", "truncated_normal")

@@ -1,0 +1,246 @@
+"""The training loop: one compiled step, run over batches, with a record of how it went and a way back after a crash.
+
+Flax NNX models are objects; JAX compiles functions of arrays. So the model is taken apart once (`nnx.split`), the compiled
+step maps arrays to arrays, and the model is put together again at the end.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Array, Float
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from nn.training.checkpoints import TrainingCheckpoints
+from nn.training.losses import classification_loss
+from nn.training.metrics import accuracy
+
+Batch = Mapping[str, Any]
+History = dict[str, list[float]]
+Loss = Callable[[Any, Batch], Any]
+
+
+class RestartableBatches(Protocol):
+    """Batches that can begin anywhere, as `nn.data.Dataset.batches` gives them."""
+
+    def from_step(self, step: int) -> Iterable[Batch]: ...
+
+
+class NonFiniteLossError(FloatingPointError):
+    """The loss became infinite or not a number. The message says at which step."""
+
+
+def fit(
+    model: nnx.Module,
+    data: RestartableBatches,
+    *,
+    optimizer: optax.GradientTransformation,
+    steps: int,
+    loss: Loss = classification_loss,
+    wrt: Any = nnx.Param,
+    log_every: int = 50,
+    checkpoint_directory: str | Path | None = None,
+    checkpoint_every: int = 500,
+    progress: bool = False,
+) -> History:
+    """Trains a model in place: each step lowers the loss on one batch.
+
+    Args:
+      model: any NNX module. It is trained in the mode that it is in: call `model.train()` before, if it was evaluated.
+      data: batches that can begin at any step, such as `dataset.batches(64, seed=0)`.
+      optimizer: from optax. Make it once and reuse it: a new one of the same kind compiles the step again.
+      steps: how many batches to train on, those before an interruption included.
+      loss: maps (model, batch) to a scalar, or to (scalar, dict of scalars to record). A named function, for the same reason.
+      wrt: which variables to train, as a filter of NNX; all others stay bit-identical, save what the forward pass itself
+        moves (running averages, counts of random numbers).
+      log_every: how often to record the loss, averaged over the steps since the last record.
+      checkpoint_directory: where to write checkpoints. If it holds some, training goes on from the newest, and ends with
+        the same bits as if it had never stopped.
+      checkpoint_every: how often to write one; the last step always does.
+      progress: whether to draw a bar in the terminal.
+
+    Returns:
+      The history: lists of equal length under `step`, `loss` and every name that the loss records.
+
+    Raises:
+      NonFiniteLossError: at the first record that holds a loss that is not finite; nothing of it is checkpointed.
+      ValueError: for steps, log_every or checkpoint_every below 1, data that ends too soon or cannot begin anywhere, a
+        filter that selects nothing, or a checkpoint directory of another model or other data.
+    """
+    for name, value in dict(steps=steps, log_every=log_every, checkpoint_every=checkpoint_every).items():
+        if value < 1:
+            raise ValueError(f"fit expects {name} of at least 1, got {name}={value}.")
+    if not hasattr(data, "from_step"):
+        raise ValueError(
+            f"fit expects data that can begin at any step, such as dataset.batches(64, seed=0), got {type(data).__name__}."
+        )
+    graphdef, trainable, rest = nnx.split(model, wrt, ...)
+    if not jax.tree.leaves(trainable):
+        raise ValueError(f"fit expects wrt to select something to train; in {type(model).__name__}, {wrt} selects nothing.")
+    # The step gives the memory of its input back for its output. A copy keeps the arrays of others who share the weights.
+    trainable, rest = jax.tree.map(jnp.copy, (trainable, rest))
+    state = (trainable, optimizer.init(trainable), rest)
+    run_step = _compiled_step(graphdef, wrt, loss, optimizer)
+
+    settings = getattr(data, "settings", None)
+    checkpoints = TrainingCheckpoints(checkpoint_directory) if checkpoint_directory is not None else None
+    history: History = {"step": [], "loss": []}
+    step = 0
+    try:
+        if checkpoints and (latest := checkpoints.latest_step()) is not None:
+            state, record = checkpoints.restore(latest, state)
+            if record["data"] != settings:
+                raise ValueError(
+                    f"The checkpoints in {checkpoints.directory} are of a run on other data: {record['data']}; "
+                    f"now it is {settings}. Use the same data, or another directory."
+                )
+            step, history = latest, record["history"]
+        batches = iter(data.from_step(step))
+        unrecorded: list[dict[str, Array]] = []
+        with _progress_bar(progress, total=steps, completed=step) as advance:
+            while step < steps:
+                state, scalars = run_step(state, _next(batches, step, steps))
+                unrecorded.append(scalars)
+                step += 1
+                saving = checkpoints is not None and (step % checkpoint_every == 0 or step == steps)
+                if step % log_every == 0 or step == steps or saving:
+                    _record(history, unrecorded, step)
+                    unrecorded = []
+                    advance(step, history["loss"][-1])
+                if checkpoints and saving:
+                    checkpoints.save(step, state, {"history": history, "data": settings})
+    finally:
+        # An interrupt inside the call itself leaves nothing to keep: its input is given away, its output not yet there.
+        if not any(leaf.is_deleted() for leaf in jax.tree.leaves(state)):
+            nnx.update(model, state[0], state[2])
+        if checkpoints:
+            checkpoints.close()
+    return history
+
+
+@lru_cache(maxsize=256)
+def _compiled_step(graphdef, wrt, loss: Loss, optimizer: optax.GradientTransformation):
+    """The compiled training step, one for each kind of model, loss and optimizer, kept for the next call of `fit`."""
+
+    def step(state, batch):
+        trainable, optimizer_state, rest = state
+
+        def objective(trainable):
+            # A new tree: NNX lets only variables made inside the gradient be moved inside it, as running averages are.
+            model = nnx.merge(graphdef, trainable, jax.tree.map(lambda leaf: leaf, rest))
+            value = loss(model, batch)
+            value, scalars = value if isinstance(value, tuple) else (value, {})
+            _, _, moved = nnx.split(model, wrt, ...)
+            return value, ({"loss": value, **scalars}, moved)
+
+        gradients, (scalars, rest) = jax.grad(objective, has_aux=True)(trainable)
+        updates, optimizer_state = optimizer.update(gradients, optimizer_state, trainable)
+        return (optax.apply_updates(trainable, updates), optimizer_state, rest), scalars
+
+    return jax.jit(step, donate_argnums=0)
+
+
+def _next(batches, step: int, steps: int) -> Batch:
+    try:
+        return next(batches)
+    except StopIteration:
+        raise ValueError(f"fit was asked for {steps} steps, and the data ended after {step}. Allow more epochs.") from None
+
+
+def _record(history: History, unrecorded: list[dict[str, Array]], step: int) -> None:
+    """Fetches what the steps since the last record measured, and adds its mean to the history."""
+    fetched = jax.device_get(unrecorded)  # waits for the device: the one place in the loop that does
+    values = {name: np.array([scalars[name] for scalars in fetched]) for name in fetched[0]}
+    finite = np.isfinite(values["loss"])
+    if not finite.all():
+        first = int(np.argmin(finite))
+        at = step - len(finite) + first + 1
+        before = f"; the step before it was {values['loss'][first - 1]:.4g}" if first else ""
+        raise NonFiniteLossError(
+            f"The loss became {values['loss'][first]} at step {at}{before}. Lower the learning rate, clip the gradients, or "
+            "look for inputs that are not finite and labels outside the classes."
+        )
+    history["step"].append(step)
+    for name, value in values.items():
+        history.setdefault(name, []).append(float(value.mean()))
+
+
+@contextmanager
+def _progress_bar(shown: bool, *, total: int, completed: int):
+    """Yields a function (step, loss) that moves the bar."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, disable=not shown) as bar:
+        task = bar.add_task("training", total=total, completed=completed)
+        yield lambda step, loss: bar.update(task, completed=step, description=f"loss {loss:.4f}")
+
+
+def predict(
+    model: nnx.Module,
+    inputs: Float[Array, "examples ..."] | np.ndarray,
+    *,
+    method: str = "__call__",
+    batch_size: int = 1024,
+) -> np.ndarray:
+    """What a model says of many inputs, in evaluation mode and in batches; the model itself is left as it is.
+
+    Args:
+      model: any NNX module.
+      inputs: stacked on the first axis.
+      method: which method of the model to call, such as `features`.
+      batch_size: how many inputs go through the model at once.
+
+    Returns:
+      The outputs, stacked on the first axis.
+
+    Raises:
+      ValueError: if there are no inputs, batch_size is below 1, or the model has no such method.
+    """
+    if len(inputs) == 0 or batch_size < 1:
+        raise ValueError(f"predict expects inputs and a batch_size of at least 1, got {len(inputs)} and {batch_size}.")
+    if not callable(getattr(model, method, None)):
+        raise ValueError(f"predict expects a method of {type(model).__name__}, got {method!r}.")
+    model = nnx.clone(model)
+    model.eval()
+    graphdef, state = nnx.split(model)
+    outputs = [
+        _compiled_forward(graphdef, method)(state, inputs[start : start + batch_size])
+        for start in range(0, len(inputs), batch_size)
+    ]
+    return np.concatenate(jax.device_get(outputs))
+
+
+@lru_cache(maxsize=256)
+def _compiled_forward(graphdef, method: str):
+    return jax.jit(lambda state, inputs: getattr(nnx.merge(graphdef, state), method)(inputs))
+
+
+def evaluate(
+    model: nnx.Module,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    metric: Callable[..., Any] = accuracy,
+    batch_size: int = 1024,
+) -> float:
+    """The mean of a metric over all examples, in evaluation mode: by default the share of them that is right.
+
+    Args:
+      model: a classifier.
+      images: its inputs, stacked on the first axis.
+      labels: the right class of each.
+      metric: maps (logits, labels) to a value per example.
+      batch_size: how many inputs go through the model at once.
+
+    Raises:
+      ValueError: if there are no examples, or not as many labels as images.
+    """
+    if len(images) != len(labels):
+        raise ValueError(f"evaluate expects a label for each image, got {len(images)} images and {len(labels)} labels.")
+    return float(metric(jnp.asarray(predict(model, images, batch_size=batch_size)), jnp.asarray(labels)).mean())

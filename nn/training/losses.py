@@ -1,0 +1,62 @@
+"""Losses: one number that says how wrong, whose gradient says which way is better.
+
+Each returns a value per example; take the mean for training.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from nn.training.metrics import accuracy
+
+
+def softmax_cross_entropy(logits: Float[Array, "*batch classes"], labels: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """−log softmax(logits)[label] in nats: how surprised the network is by the right answer.
+
+    It is computed as log Σ eᶻ − z[label], which stays exact where the softmax itself would round to 0.
+
+    Args:
+      logits: scores before the softmax, of any finite size.
+      labels: the index of the right class, from 0 to classes − 1. Under jit an index outside gives NaN, not another
+        class's loss.
+
+    Reference: Bishop 2006, "Pattern Recognition and Machine Learning", eq. 4.108.
+    """
+    shifted = logits - logits.max(-1, keepdims=True)
+    log_normalizer = jnp.log(jnp.exp(shifted).sum(-1))
+    # fill: a label outside the classes must not be clamped to the nearest one. A negative index would wrap around.
+    index = jnp.where(labels < 0, logits.shape[-1], labels)[..., None]
+    right = jnp.take_along_axis(shifted, index, axis=-1, mode="fill")[..., 0]
+    return log_normalizer - right
+
+
+def sigmoid_cross_entropy(logits: Float[Array, "*shape"], labels: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """−[y log σ(z) + (1 − y) log(1 − σ(z))] in nats, for yes-or-no questions, each on its own.
+
+    Args:
+      logits: scores before the sigmoid, of any finite size.
+      labels: 0 or 1, or a probability between.
+    """
+    # log σ(z) = −softplus(−z) and log(1 − σ(z)) = −softplus(z); their difference is z.
+    return jnp.logaddexp(logits, 0) - labels * logits
+
+
+def mean_squared_error(
+    predictions: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]
+) -> Float[Array, "*batch"]:
+    """The squared distance, averaged over the last axis."""
+    return ((predictions - targets) ** 2).mean(-1)
+
+
+def classification_loss(
+    model: Callable[..., Any], batch: dict[str, Array]
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """The loss of a classifier on a batch of `image` and `label`: mean cross-entropy, and accuracy beside it.
+
+    Made for `nn.training.fit`. The model gets `batch["image"]` as it comes.
+    """
+    logits = model(batch["image"])
+    loss = softmax_cross_entropy(logits, batch["label"]).mean()
+    return loss, {"accuracy": accuracy(logits, batch["label"]).mean()}

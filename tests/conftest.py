@@ -1,0 +1,15 @@
+"""What every test runs under: shapes checked against their signatures, no silent broadcasting over ranks, no network.
+
+The hook comes first: it has to be there before `nn` and `transfer` are imported.
+"""
+
+from jaxtyping import install_import_hook
+
+install_import_hook(["nn", "transfer"], "beartype.beartype")
+
+import jax  # noqa: E402
+
+from nn.training import enable_compilation_cache  # noqa: E402
+
+enable_compilation_cache()
+jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -1,0 +1,43 @@
+import pytest
+
+from nn.data import is_prepared
+from nn.data.__main__ import main
+
+
+def test_the_list_tells_what_is_prepared(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["prepare", "digits", "--data-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("digits: prepared in ")
+    assert main(["list", "--data-dir", str(tmp_path)]) == 0
+    rows = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if "×" in line}
+    assert set(rows) == {"digits", "mnist_5k", "glyphs"}
+    assert " yes " in rows["digits"] and "1,000" in rows["digits"] and "8×8×1" in rows["digits"]
+    assert " no " in rows["glyphs"] and "10,960" in rows["glyphs"] and " 137 " in rows["glyphs"]
+    assert main(["prepare", "digits", "--data-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("digits: is there")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prepare", "digits", "digitz"], "'digitz' is not a data set: did you mean digits"),
+        (["prepare"], "required: NAME"),
+        (["fetch", "digits"], "invalid choice: 'fetch'"),
+        ([], "required: list | prepare"),
+    ],
+)
+def test_bad_input_exits_with_2_and_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NN_DATA_DIR", str(tmp_path))
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    output = capsys.readouterr()
+    assert message in output.err and output.err.count("\n") == 1 and output.out == ""
+    assert not is_prepared("digits"), "no set is fetched before all names are known to be right"
+
+
+def test_a_set_that_cannot_be_prepared_exits_with_1_and_one_line(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["prepare", "digits", "--data-dir", str(tmp_path / "file" / "below")]) == 1
+    error = capsys.readouterr().err
+    assert "cannot be written" in error and error.count("\n") == 1

@@ -1,0 +1,133 @@
+"""What an experiment is: a question, methods that are compared on the same seeds, and a function that runs one seed."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+from flax import nnx
+
+from transfer.report import Method, Results
+
+# (examples per class, name of the method, accuracy in [0, 1])
+Number = tuple[int, str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A named experiment. The command line, the lessons and the tests all run these.
+
+    Args:
+      name: as on the command line.
+      title: a heading of a few words.
+      question: what the numbers are to answer.
+      methods: the arms, in the order shown; `baseline` is one of them.
+      baseline: what the others are compared with.
+      shots: numbers of examples per target class to run by default.
+      most_shots: the largest number of examples per class that the target has to train on.
+      seeds: how many seeds to run by default.
+      run_seed: maps (seed, shots, names of methods) to the numbers of that seed, as they come.
+      configuration: whatever fixes the numbers, as JSON values.
+    """
+
+    name: str
+    title: str
+    question: str
+    methods: tuple[Method, ...]
+    baseline: str = "scratch"
+    shots: tuple[int, ...]
+    most_shots: int
+    seeds: int
+    run_seed: Callable[[int, Sequence[int], frozenset[str]], Iterator[Number]]
+    configuration: dict[str, Any] = field(default_factory=dict)
+
+    def choose(self, names: Sequence[str] | None) -> tuple[Method, ...]:
+        """The methods of these names, with those that they are compared with; all of them for None.
+
+        Raises:
+          ValueError: for a name that is not a method's. Hyphens and underscores may stand for spaces.
+        """
+        if names is None:
+            return self.methods
+        known = {method.name: method for method in self.methods}
+        wanted = {self.baseline}
+        for name in names:
+            plain = name.replace("_", " ").replace("-", " ")
+            matching = [known_name for known_name in known if known_name.replace("-", " ") == plain]
+            if not matching:
+                raise ValueError(f"{self.name} expects methods from {', '.join(known)}; got {name}.")
+            wanted |= {matching[0], known[matching[0]].reference or self.baseline}
+        return tuple(method for method in self.methods if method.name in wanted)
+
+    def check(self, seeds: int | None, shots: Sequence[int] | None, methods: Sequence[str] | None) -> None:
+        """Raises the ValueError that `run` would raise for these, without running anything."""
+        if seeds is not None and seeds < 2:
+            raise ValueError(f"{self.name} expects at least 2 seeds, for an interval needs a spread; got {seeds}.")
+        if shots is not None and (not shots or not all(1 <= n <= self.most_shots for n in shots)):
+            raise ValueError(
+                f"{self.name} expects shots from 1 to {self.most_shots}, the training images of a target class; "
+                f"got {', '.join(map(str, shots)) or 'none'}."
+            )
+        self.choose(methods)
+
+    def count(self, seeds: int | None, shots: Sequence[int] | None, methods: Sequence[str] | None) -> int:
+        """How many numbers `run` gives for these."""
+        return (seeds or self.seeds) * len(set(shots or self.shots)) * len(self.choose(methods))
+
+
+def run(
+    experiment: Experiment,
+    *,
+    seeds: int | None = None,
+    shots: Sequence[int] | None = None,
+    methods: Sequence[str] | None = None,
+    command: str = "",
+    on_number: Callable[[], None] = lambda: None,
+) -> Results:
+    """Runs an experiment, seed after seed.
+
+    Args:
+      experiment: what to run.
+      seeds: how many; the seeds are 0, 1, …
+      shots: numbers of examples per target class.
+      methods: names; the baseline is always among them.
+      command: what a person types for the same numbers, for the report.
+      on_number: called after each number, for a progress bar.
+
+    Returns:
+      The numbers. After a KeyboardInterrupt, those of the seeds that finished: `results.partial` is then True.
+
+    Raises:
+      ValueError: for fewer than 2 seeds, shots outside what the target has, or an unknown method.
+    """
+    experiment.check(seeds, shots, methods)
+    seeds, shots = seeds or experiment.seeds, tuple(shots or experiment.shots)
+    chosen = experiment.choose(methods)
+    results = Results(
+        experiment=experiment.name,
+        title=experiment.title,
+        question=experiment.question,
+        setting_name="examples per class",
+        settings=tuple(sorted(set(shots))),
+        methods=chosen,
+        baseline=experiment.baseline,
+        seeds=tuple(range(seeds)),
+        configuration=experiment.configuration,
+        command=command,
+    )
+    names, start = frozenset(method.name for method in chosen), time.perf_counter()
+    try:
+        for seed in results.seeds:
+            for setting, method, accuracy in experiment.run_seed(seed, results.settings, names):
+                results.add(seed, setting, method, accuracy)
+                on_number()
+    except KeyboardInterrupt:
+        pass  # results.partial says so
+    results.wall_time = time.perf_counter() - start
+    return results
+
+
+def rngs(seed: int, purpose: int) -> nnx.Rngs:
+    """Random keys for one purpose under one seed, independent of those for another purpose."""
+    return nnx.Rngs(jax.random.fold_in(jax.random.key(seed), purpose))

@@ -1,0 +1,131 @@
+"""Negative transfer: digits with 50 labels, beside 5,000 images of MNIST whose labels are right, or shifted by one.
+
+Run:     python -m transfer --experiment negative_transfer
+Cost:    about half a minute on two cores (10 seeds).
+Expect:  joint training with shifted source labels costs some 5 to 10 points against training on the 50 digits alone, in
+         every seed; with right labels it does no harm. `tests/transfer/experiments` holds the direction.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from nn.data import Dataset
+from nn.models import MLP, MLPConfig
+from nn.training import evaluate, fit
+from transfer.experiments.experiment import Experiment, Number, rngs
+from transfer.experiments.images import SIDE, first_of_each_class, images
+from transfer.fine_tuning import cosine_adam, fine_tune, linear_probe, replace_head
+from transfer.negative_transfer import JointBatches, shift_labels
+from transfer.report import Method
+
+CONFIGURATION = {
+    "source": "mnist_5k, all 5,000 images",
+    "target": "digits; tested on 797 images",
+    "classes": 10,
+    "hidden": [256, 256, 128],
+    "pretraining_steps": 1000,
+    "steps": 300,
+    "batch_size": 64,
+    "learning_rate": 1e-3,
+    "probe_learning_rate": 1e-2,
+}
+BODY, HEAD = 0, 1  # purposes of random keys
+
+
+def untrained(seed: int) -> MLP:
+    """The network as it begins, the same for every arm of a seed."""
+    config = MLPConfig(in_features=SIDE * SIDE, hidden=tuple(CONFIGURATION["hidden"]), out_features=CONFIGURATION["classes"])
+    return MLP(config, rngs=rngs(seed, BODY))
+
+
+@lru_cache(maxsize=32)
+def pretrained(seed: int, share: float = 0.0) -> MLP:
+    """The network after training on the source, a share of whose labels is shifted. Do not change it: it is kept."""
+    x, y = images("mnist_5k", "train+test")
+    model = untrained(seed)
+    fine_tune(
+        model,
+        x,
+        shift_labels(y, CONFIGURATION["classes"], share=share, seed=seed),
+        steps=CONFIGURATION["pretraining_steps"],
+        learning_rate=CONFIGURATION["learning_rate"],
+        batch_size=CONFIGURATION["batch_size"],
+        seed=seed,
+    )
+    return model
+
+
+def target(seed: int, shots: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The digits: images and labels to train on, `shots` a class, and those to test on."""
+    x, y = images("digits", "train")
+    order = np.random.default_rng((seed, 1)).permutation(len(y))
+    chosen = first_of_each_class(y, np.arange(CONFIGURATION["classes"]), shots, order)
+    return x[chosen], y[chosen], *images("digits", "test")
+
+
+def joint_training(seed: int, x: np.ndarray, y: np.ndarray, *, share: float) -> MLP:
+    """The network trained on source and target at once, through one head, with as many target steps as from scratch."""
+    source_x, source_y = images("mnist_5k", "train+test")
+    source_y = shift_labels(source_y, CONFIGURATION["classes"], share=share, seed=seed)
+    source = Dataset.from_arrays({"image": source_x, "label": source_y})
+    digits = Dataset.from_arrays({"image": x, "label": y})
+    size = min(CONFIGURATION["batch_size"], len(digits))
+    model, steps = untrained(seed), CONFIGURATION["steps"]
+    fit(
+        model,
+        JointBatches(source.batches(size, seed=seed), digits.batches(size, seed=seed)),
+        optimizer=cosine_adam(CONFIGURATION["learning_rate"], steps),
+        steps=steps,
+        log_every=steps,
+    )
+    return model
+
+
+def run_seed(seed: int, shots: Sequence[int], methods: frozenset[str]) -> Iterator[Number]:
+    """Every method at every number of examples, under one seed."""
+    training = {"steps": CONFIGURATION["steps"], "batch_size": CONFIGURATION["batch_size"], "seed": seed}
+    probing = {**training, "learning_rate": CONFIGURATION["probe_learning_rate"]}
+
+    def from_scratch(x, y):
+        model = untrained(seed)
+        fine_tune(model, x, y, **training)
+        return model
+
+    def probe(start, x, y):
+        model = replace_head(start, CONFIGURATION["classes"], rngs=rngs(seed, HEAD))
+        linear_probe(model, x, y, **probing)
+        return model
+
+    arms = {
+        "scratch": from_scratch,
+        "joint": lambda x, y: joint_training(seed, x, y, share=0.0),
+        "joint, shifted labels": lambda x, y: joint_training(seed, x, y, share=1.0),
+        "frozen features": lambda x, y: probe(pretrained(seed), x, y),
+        "random features": lambda x, y: probe(untrained(seed), x, y),
+    }
+    for n in shots:
+        x, y, test_x, test_y = target(seed, n)
+        for name, train in arms.items():
+            if name in methods:
+                yield n, name, evaluate(train(x, y), test_x, test_y)
+
+
+NEGATIVE_TRANSFER = Experiment(
+    name="negative_transfer",
+    title="Negative transfer",
+    question="Do 5,000 images of MNIST help to read digits from 50 labels, and what if their labels mean something else?",
+    methods=(
+        Method(name="scratch", description="the network trained on the digits alone"),
+        Method(name="joint", description="digits and MNIST at once, through one head"),
+        Method(name="joint, shifted labels", description="the same, with each MNIST label y moved to y + 1"),
+        Method(name="frozen features", description="a fresh head on features learned from MNIST that do not move"),
+        Method(name="random features", description="a fresh head on the untrained network", kind="control"),
+    ),
+    shots=(5,),
+    most_shots=80,
+    seeds=10,
+    run_seed=run_seed,
+    configuration=CONFIGURATION,
+)

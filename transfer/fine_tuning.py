@@ -1,0 +1,97 @@
+"""Reusing a trained network on a new task: keep its features, give it a new head, and train the head or everything.
+
+A network here is anything with `features(x)` and a linear `head`, and head(features(x)) as its output, as in `nn.models`.
+"""
+
+import dataclasses
+from functools import lru_cache
+
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Float, Int
+
+from nn.data import Dataset
+from nn.layers import Linear
+from nn.training import classification_loss, fit, predict
+
+
+def replace_head(model: nnx.Module, classes: int, *, rngs: nnx.Rngs) -> nnx.Module:
+    """A copy of a model with a fresh linear head for another number of classes; the model itself is left as it is.
+
+    Args:
+      model: with `head`, a linear layer.
+      classes: how many scores the new head gives.
+      rngs: where the new weights come from. Use a key that the model was not made with: a head that begins as the old one
+        began fits the old labels' order, and makes transfer look better or worse than it is.
+    """
+    copy = nnx.clone(model)
+    copy.head = Linear(copy.head.in_features, classes, rngs=rngs)
+    if dataclasses.is_dataclass(getattr(copy, "config", None)):
+        copy.config = dataclasses.replace(copy.config, out_features=classes)
+    return copy
+
+
+def extract_features(model: nnx.Module, images: np.ndarray) -> Float[np.ndarray, "examples width"]:
+    """What the model's `features` make of each image, in evaluation mode; the model itself is left as it is."""
+    return predict(model, images, method="features")
+
+
+@lru_cache(maxsize=64)  # fit compiles once for each optimizer object
+def cosine_adam(learning_rate: float, steps: int) -> optax.GradientTransformation:
+    """Adam, with a learning rate that falls from its first value to 0 along half a cosine.
+
+    References: Kingma and Ba 2015, "Adam", algorithm 1; Loshchilov and Hutter 2017, "SGDR", eq. 5.
+    """
+    return optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
+
+
+def fine_tune(
+    model: nnx.Module,
+    images: Float[np.ndarray, "examples ..."],
+    labels: Int[np.ndarray, " examples"],
+    *,
+    steps: int,
+    seed: int,
+    learning_rate: float = 1e-3,
+    batch_size: int = 64,
+    wrt=nnx.Param,
+) -> dict[str, list[float]]:
+    """Trains a model in place on labelled images: all of it, or what `wrt` selects.
+
+    Args:
+      model: a classifier with a head for these labels; see `replace_head`.
+      images: its inputs.
+      labels: the class of each.
+      steps: how many batches.
+      seed: decides the order of the examples.
+      learning_rate: where Adam's begins; it falls to 0 along half a cosine.
+      batch_size: examples a step; all of them, where there are fewer.
+      wrt: what to train, as `freeze` and `trainable_filter` give it.
+
+    Returns:
+      The history of `nn.training.fit`.
+    """
+    data = Dataset.from_arrays({"image": images, "label": labels})
+    batches = data.batches(min(batch_size, len(data)), seed=seed)
+    optimizer = cosine_adam(learning_rate, steps)
+    return fit(model, batches, loss=classification_loss, optimizer=optimizer, steps=steps, wrt=wrt, log_every=steps)
+
+
+def linear_probe(
+    model: nnx.Module,
+    images: Float[np.ndarray, "examples ..."],
+    labels: Int[np.ndarray, " examples"],
+    *,
+    steps: int,
+    seed: int,
+    learning_rate: float = 1e-2,
+    batch_size: int = 64,
+) -> dict[str, list[float]]:
+    """Trains the model's head in place, on features that do not move.
+
+    The same result as `fine_tune` with all but the head frozen, for less: the features are computed once.
+    Arguments as for `fine_tune`.
+    """
+    features = extract_features(model, images)
+    return fine_tune(model.head, features, labels, steps=steps, seed=seed, learning_rate=learning_rate, batch_size=batch_size)

@@ -1,0 +1,105 @@
+"""Freezing: say which part of a network may move, and have the rest stay, bit for bit.
+
+Three things move in training: parameters, by the optimizer; running averages, by the forward pass; and dropout, by chance.
+Leaving a parameter out of the optimizer stops only the first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from flax import nnx
+
+
+@dataclass(frozen=True)
+class PathFilter:
+    """A filter of NNX: parameters whose path matches a pattern of `include` and none of `exclude`.
+
+    Made by `trainable_filter`. Equal filters are equal objects, so `nn.training.fit` compiles once for all of them.
+    """
+
+    include: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+
+    def __call__(self, path: tuple[Any, ...], value: Any) -> bool:
+        if not isinstance(value, nnx.Param):
+            return False
+        name = dotted(path)
+        return any(matches(name, p) for p in self.include) and not any(matches(name, p) for p in self.exclude)
+
+
+def trainable_filter(model: nnx.Module, *, include: str | Sequence[str] = "*", exclude: str | Sequence[str] = ()) -> PathFilter:
+    """Which parameters of a model to train, by name, for `fit(..., wrt=...)`.
+
+    Args:
+      model: whose parameters the patterns are held against.
+      include: a pattern or several: a path such as `hidden.0.kernel`, a module such as `head` with all that is in it, or
+        either with wildcards, `hidden.*.bias`.
+      exclude: a pattern or several; wins over include.
+
+    Raises:
+      ValueError: if a pattern matches nothing, or nothing is left to train. A typing error must not train the wrong part.
+    """
+    chosen = PathFilter(_patterns(include), _patterns(exclude))
+    names = [dotted(path) for path, _ in nnx.to_flat_state(nnx.state(model, nnx.Param))]
+    _require_matches("trainable_filter", (*chosen.include, *chosen.exclude), names)
+    if not nnx.to_flat_state(nnx.state(model, chosen)):
+        raise ValueError(
+            f"trainable_filter leaves nothing to train: include={chosen.include} without exclude={chosen.exclude}."
+        )
+    return chosen
+
+
+def freeze(model: nnx.Module, patterns: str | Sequence[str]) -> PathFilter:
+    """Freezes parts of a model: their parameters, their running averages and their dropout.
+
+    The normalization and dropout layers in them stay in evaluation mode from now on, whatever `model.train()` says later.
+
+    Args:
+      model: changed in place.
+      patterns: the parts to freeze, as for `trainable_filter`; `hidden` is a whole stack of layers, `*` everything.
+
+    Returns:
+      The filter of what is left to train, for `fit(..., wrt=...)`. The optimizer needs no other word of it.
+
+    Raises:
+      ValueError: if a pattern matches nothing, or a part holds a layer that cannot be held in evaluation mode, as
+        Flax's own BatchNorm and Dropout cannot.
+    """
+    patterns = _patterns(patterns)
+    modules = [(dotted(path), node) for path, node in nnx.iter_graph(model) if path and isinstance(node, nnx.Module)]
+    names = [dotted(path) for path, _ in nnx.to_flat_state(nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat)))]
+    _require_matches("freeze", patterns, [*names, *(name for name, _ in modules)])
+    inside = [(name, module) for name, module in modules if any(matches(name, p) for p in patterns)]
+    for name, module in inside:
+        has_mode = hasattr(module, "use_running_average") or hasattr(module, "deterministic")
+        if has_mode and not hasattr(module, "frozen"):
+            raise ValueError(
+                f"freeze expects layers that can be held in evaluation mode; {name} is a {type(module).__module__}."
+                f"{type(module).__name__}, which the next train() would set moving again. Use the layer of that name in nn."
+            )
+    for _, module in inside:
+        if hasattr(module, "frozen"):
+            module.frozen = True
+    return PathFilter(("*",), patterns)
+
+
+def dotted(path: tuple[Any, ...]) -> str:
+    """A path of NNX as it is written in patterns: ('hidden', 0, 'kernel') is hidden.0.kernel."""
+    return ".".join(map(str, path))
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a pattern means this path, or a module that the path is in."""
+    return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")
+
+
+def _patterns(patterns: str | Sequence[str]) -> tuple[str, ...]:
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+
+
+def _require_matches(function: str, patterns: tuple[str, ...], names: list[str]) -> None:
+    lost = [pattern for pattern in patterns if not any(matches(name, pattern) for name in names)]
+    if lost:
+        raise ValueError(f"{function} expects patterns that match something; {lost} match none of {names}.")
