@@ -14,7 +14,8 @@ pythons := $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3.1
 # on PATH and fail, and Debian leaves ensurepip, which venv needs, to a package of its own.
 fit = $(1) -I -c 'import sys, $(2); sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 
-no_python := Python 3.11 or newer with its venv module is needed, and $(subst ",,$(pythons)) gave none: install it \
+no_python := Python 3.11 or newer with its venv module is needed, and none was found \
+(tried $(subst ",,$(pythons))): install it \
 (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python; elsewhere: python.org/downloads) \
 or name one (make PYTHON=/path/to/python).
 

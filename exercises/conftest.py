@@ -5,20 +5,16 @@ A student reads these failures, not the tests' code: so a failure is the call, t
 
 import json
 import os
-import sys
 import traceback
 from pathlib import Path
 
 import pytest
 
+from exercises.runner.answers import LIBRARY, MINE, WRONG, AnswerError, answers_of, load_answer, shown
+from exercises.runner.catalogue import Exercise, load_catalogue
+
 # The programs are tiny: XLA takes far longer to optimize one than to run it.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-
-# Bare `pytest`, from any folder, must find `exercises` and, for --answer=library, `nn`.
-sys.path[:0] = [root for root in [str(Path(__file__).resolve().parents[1])] if root not in sys.path]
-
-from exercises.runner.answers import LIBRARY, MINE, WRONG, AnswerError, answers_of, load_answer, shown  # noqa: E402
-from exercises.runner.catalogue import Exercise, load_catalogue  # noqa: E402
 
 REASON_TO_SKIP = pytest.StashKey[dict[tuple[str, str], str]]()
 

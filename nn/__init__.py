@@ -1,9 +1,9 @@
 """Networks and all that trains them: the public surface on one page.
 
-    nn.data      sets by name, and their batches
-    nn.layers    a function and a module for each layer
-    nn.models    whole networks
-    nn.training  losses, metrics, the loop, checkpoints
+nn.data      sets by name, and their batches
+nn.layers    a function and a module for each layer
+nn.models    whole networks
+nn.training  losses, metrics, the loop, checkpoints
 """
 
 from nn import data as data

@@ -1,10 +1,11 @@
 """Reusing a trained network on a new task: keep its features, give it a new head, and train the head or everything.
 
-A network here is anything with `features(x)` and a linear `head`, and head(features(x)) as its output, as in `nn.models`.
+A network here is an `nn.models.Classifier`: its output is head(features(x)).
 """
 
 import dataclasses
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import optax
@@ -13,10 +14,13 @@ from jaxtyping import Float, Int
 
 from nn.data import Dataset
 from nn.layers import Linear
+from nn.models import Classifier
 from nn.training import classification_loss, fit, predict
 
+Network = TypeVar("Network", bound=Classifier)
 
-def replace_head(model: nnx.Module, classes: int, *, rngs: nnx.Rngs) -> nnx.Module:
+
+def replace_head(model: Network, classes: int, *, rngs: nnx.Rngs) -> Network:
     """A copy of a model with a fresh linear head for another number of classes; the model itself is left as it is.
 
     Args:
@@ -27,12 +31,11 @@ def replace_head(model: nnx.Module, classes: int, *, rngs: nnx.Rngs) -> nnx.Modu
     """
     copy = nnx.clone(model)
     copy.head = Linear(copy.head.in_features, classes, rngs=rngs)
-    if dataclasses.is_dataclass(getattr(copy, "config", None)):
-        copy.config = dataclasses.replace(copy.config, out_features=classes)
+    copy.config = dataclasses.replace(copy.config, out_features=classes)
     return copy
 
 
-def extract_features(model: nnx.Module, images: np.ndarray) -> Float[np.ndarray, "examples width"]:
+def extract_features(model: Classifier, images: np.ndarray) -> Float[np.ndarray, "examples width"]:
     """What the model's `features` make of each image, in evaluation mode; the model itself is left as it is."""
     return predict(model, images, method="features")
 
@@ -79,7 +82,7 @@ def fine_tune(
 
 
 def linear_probe(
-    model: nnx.Module,
+    model: Classifier,
     images: Float[np.ndarray, "examples ..."],
     labels: Int[np.ndarray, " examples"],
     *,

@@ -81,7 +81,7 @@ def freeze(model: nnx.Module, patterns: str | Sequence[str]) -> PathFilter:
             )
     for _, module in inside:
         if hasattr(module, "frozen"):
-            module.frozen = True
+            module.frozen = True  # type: ignore[attr-defined]
     return PathFilter(("*",), patterns)
 
 

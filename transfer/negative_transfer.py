@@ -32,7 +32,7 @@ def shift_labels(
     """
     if not 0 <= share <= 1:
         raise ValueError(f"shift_labels expects a share between 0 and 1, got {share}.")
-    if len(labels) and not (0 <= labels.min() and labels.max() < classes):
+    if len(labels) and not set(np.unique(labels)) <= set(range(classes)):
         raise ValueError(f"shift_labels expects labels from 0 to {classes - 1}, got {labels.min()} to {labels.max()}.")
     moved = np.random.default_rng(seed).random(len(labels)) < share
     return np.where(moved, (labels + 1) % classes, labels)

@@ -135,7 +135,7 @@ def lock(name: str, root: Path) -> Iterator[None]:
     with file:
         # Some network folders have no locks. There one of two processes may fail, but still none reads half a set.
         with contextlib.suppress(OSError):
-            pass
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -1,6 +1,7 @@
 """The multilayer perceptron: linear layers with a bend between them, the oldest deep network and still a good first guess."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from flax import nnx
@@ -12,6 +13,7 @@ from nn.layers.dropout import Dropout
 from nn.layers.initializers import he_normal
 from nn.layers.linear import Linear
 from nn.layers.normalization import BatchNorm, LayerNorm, RMSNorm
+from nn.models.classifier import Classifier
 
 NORMALIZATIONS = {"batch": BatchNorm, "layer": LayerNorm, "rms": RMSNorm}
 
@@ -59,7 +61,7 @@ def _choices(names) -> str:
     return f"{', '.join(first)} or {last}"
 
 
-class MLP(nnx.Module):
+class MLP(Classifier):
     """Hidden layers, each linear → normalization → activation → dropout, then a linear `head`.
 
     `MLP(x)` is `head(features(x))`: the features are what transfer reuses, the head is what it replaces.
@@ -72,7 +74,7 @@ class MLP(nnx.Module):
     def __init__(self, config: MLPConfig, *, rngs: nnx.Rngs):
         self.config = config
         widths = (config.in_features, *config.hidden)
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.hidden = List([Linear(i, o, kernel_init=he_normal(), rngs=rngs) for i, o in pairs])
         normalization = NORMALIZATIONS.get(config.normalization or "")
         self.norms = List([normalization(o, rngs=rngs) for _, o in pairs] if normalization else [])
@@ -90,6 +92,3 @@ class MLP(nnx.Module):
             if self.dropouts:
                 x = self.dropouts[i](x)
         return x
-
-    def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
-        return self.head(self.features(x))

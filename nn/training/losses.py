@@ -3,7 +3,7 @@
 Each returns a value per example; take the mean for training.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -51,7 +51,7 @@ def mean_squared_error(
 
 
 def classification_loss(
-    model: Callable[..., Any], batch: dict[str, Array]
+    model: Callable[..., Any], batch: Mapping[str, Any]
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
     """The loss of a classifier on a batch of `image` and `label`: mean cross-entropy, and accuracy beside it.
 

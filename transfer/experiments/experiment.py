@@ -102,14 +102,14 @@ def run(
       ValueError: for fewer than 2 seeds, shots outside what the target has, or an unknown method.
     """
     experiment.check(seeds, shots, methods)
-    seeds, shots = seeds or experiment.seeds, tuple(shots or experiment.shots)
+    seeds, shots = seeds or experiment.seeds, tuple(sorted(set(shots or experiment.shots)))
     chosen = experiment.choose(methods)
     results = Results(
         experiment=experiment.name,
         title=experiment.title,
         question=experiment.question,
         setting_name="examples per class",
-        settings=tuple(sorted(set(shots))),
+        settings=shots,
         methods=chosen,
         baseline=experiment.baseline,
         seeds=tuple(range(seeds)),
@@ -119,7 +119,7 @@ def run(
     names, start = frozenset(method.name for method in chosen), time.perf_counter()
     try:
         for seed in results.seeds:
-            for setting, method, accuracy in experiment.run_seed(seed, results.settings, names):
+            for setting, method, accuracy in experiment.run_seed(seed, shots, names):
                 results.add(seed, setting, method, accuracy)
                 on_number()
     except KeyboardInterrupt:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
-from flax import nnx
 
 from nn.models import MLP, MLPConfig
 from nn.training import evaluate
@@ -93,14 +92,11 @@ def run_seed(seed: int, shots: Sequence[int], methods: frozenset[str]) -> Iterat
     probing = {**training, "learning_rate": CONFIGURATION["probe_learning_rate"]}
     fresh = untrained(seed, CONFIGURATION["classes"] - classes)
 
-    def with_new_head(model: nnx.Module):
-        return replace_head(model, classes, rngs=rngs(seed, HEAD))
-
     for n in shots:
         x, y, test_x, test_y = target(seed, n)
 
         def trained(how, start, options, x=x, y=y, test_x=test_x, test_y=test_y) -> float:
-            model = with_new_head(start)
+            model = replace_head(start, classes, rngs=rngs(seed, HEAD))
             how(model, x, y, **options)
             return evaluate(model, test_x, test_y)
 
