@@ -8,6 +8,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONSAFEPATH
 # Paths stay relative and programs are run as modules, so the folder may have any name.
 python := .venv/bin/python
 pip_install := $(python) -m pip install --quiet --disable-pip-version-check --no-user --use-pep517
+stopped := { echo "The installation stopped; the same command takes it up again." >&2; exit 1; }
 pythons := $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3.14 python3 python)
 
 # $(call fit,PYTHON,MODULE): it is 3.11 or newer and has the module. Asked by running it, since a pyenv shim can be
@@ -52,7 +53,9 @@ clean:  ## remove .venv, the reports and every cache
 
 # The stamps. Each is written when its installation is complete, so one that was interrupted is taken up again.
 # The first says in which folder that was; after a move, or when the Python under .venv is gone, it no longer counts.
-ifneq ($(shell $(call fit,$(python),pip) && [ "$$(cat .venv/installed 2>/dev/null)" = "$$(pwd -P)" ] && echo ready),ready)
+installed_here = $(shell $(call fit,$(python),pip) && \
+    [ "$$(cat .venv/installed 2>/dev/null)" = "$$(pwd -P)" ] && echo yes)
+ifneq ($(installed_here),yes)
 .PHONY: .venv/installed
 endif
 
@@ -65,10 +68,10 @@ endif
 	    done; \
 	    uv venv --quiet --seed --python ">=3.11" .venv 2>/dev/null || { echo '$(no_python)' >&2; exit 1; } )
 	@echo "Installing the project into .venv: two to five minutes the first time."
-	@$(pip_install) -e ".[test]" || { echo "The installation stopped; the same command takes it up again." >&2; exit 1; }
+	@$(pip_install) -e ".[test]" || $(stopped)
 	@pwd -P > $@
 
 .venv/installed-lessons: .venv/installed
 	@echo "Installing Jupyter for the lessons: about a minute."
-	@$(pip_install) -e ".[lessons]" || { echo "The installation stopped; the same command takes it up again." >&2; exit 1; }
+	@$(pip_install) -e ".[lessons]" || $(stopped)
 	@touch $@

@@ -106,10 +106,11 @@ def worded(exercise: Exercise, error: BaseException) -> tuple[str, str]:
 
 
 def crash(exercise: Exercise, error: BaseException) -> str:
-    """The exception and the lines it passed through in the exercise's folder; the frames inside jax help nobody."""
+    """The exception, the test's line and the student's lines; the frames inside jax help nobody."""
     reason = str(error).strip().splitlines()
+    frames = traceback.extract_tb(error.__traceback__)
+    asked = [frame for frame in frames if Path(frame.filename) == exercise.tests][-1:]
+    answered = [f for f in frames if Path(f.filename) in (exercise.blank, exercise.wrong_answers_file)]
     lines = [f"  {exercise.name} stopped with {type(error).__name__}: {reason[0] if reason else ''}"]
-    for frame in traceback.extract_tb(error.__traceback__):
-        if Path(frame.filename).is_relative_to(exercise.blank.parent):
-            lines.append(f"    {shown(Path(frame.filename))}, line {frame.lineno}: {frame.line}")
+    lines += [f"    {shown(Path(frame.filename))}, line {frame.lineno}: {frame.line}" for frame in asked + answered]
     return "\n".join(lines)

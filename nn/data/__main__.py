@@ -15,6 +15,8 @@ from nn.data.preparation import OURS, DataNotPreparedError, data_directory, find
 
 
 class Parser(argparse.ArgumentParser):
+    """argparse, but brief about mistakes."""
+
     def error(self, message: str) -> NoReturn:
         """Bad input: one line, exit code 2."""
         self.exit(2, f"{self.prog}: {message}\n")

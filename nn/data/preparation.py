@@ -177,11 +177,13 @@ def download(name: str, root: Path) -> Any:
 
     try:
         builder = open_builder(name, root)
+        if Path(builder.data_path).exists():  # and yet `find` did not take it
+            raise DataNotPreparedError(f"{name} lacks files: delete {builder.data_path}, and prepare it again.")
         stock.download_and_prepare(builder)
     except FileNotFoundError as error:
         if "dataset_info" not in str(error):
             raise
-        raise DataNotPreparedError(f"{name} in {root} is damaged: delete its folder, and prepare it again.") from None
+        raise DataNotPreparedError(f"{name} lacks files: delete {root / name}, and prepare it again.") from None
     except stock.NETWORK_ERRORS as error:
         raise not_prepared(name, root, f"it cannot be downloaded ({type(error).__name__})") from None
     except ModuleNotFoundError as error:

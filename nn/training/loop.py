@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,7 @@ History = dict[str, list[float]]
 Loss = Callable[[Any, Batch], Any]
 
 
+@runtime_checkable
 class RestartableBatches(Protocol):
     """Batches that can begin anywhere, as `nn.data.Dataset.batches` gives them."""
 

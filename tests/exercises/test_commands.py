@@ -126,5 +126,5 @@ def test_pytest_runs_from_inside_the_folder():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_relu.py", "--answer=wrong:hides_nan"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "you called  relu(x) with x = [nan" in done.stdout
+    assert "you called  relu(x) with x = [nan, -1, nan, 0, 1]" in done.stdout
     assert "Traceback" not in done.stdout

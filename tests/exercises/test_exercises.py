@@ -7,10 +7,12 @@ import ast
 import inspect
 import os
 
+import numpy as np
 import pytest
 
 from exercises.runner.answers import LIBRARY, MINE, WRONG, AnswerError, is_blank, load_answer, load_function
 from exercises.runner.catalogue import ROOT, load_catalogue
+from exercises.runner.expectations import expect, expect_refusal
 from exercises.runner.outcomes import run_tests
 
 CATALOGUE = load_catalogue()
@@ -136,3 +138,40 @@ def test_the_library_is_not_imported_by_a_blank():
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not any(module.split(".")[0] in ("nn", "transfer") for module in modules), exercise.blank
+
+
+def test_expect_names_the_call_both_values_the_first_difference_and_the_reason():
+    got = np.array([[1.0, 2.0, 3.0], [4.0, 5.5, 6.0]])
+    with pytest.raises(AssertionError) as raised:
+        expect(got, [[1, 2, 3], [4, 5, 6]], "f(x)", "five is five")
+    assert str(raised.value).splitlines() == [
+        "  you called  f(x)",
+        "  it returned [[1, 2, 3], [4, 5.5, 6]]",
+        "  expected    [[1, 2, 3], [4, 5, 6]]",
+        "  because     five is five",
+        "  first differs at [1, 1]: 5.5 instead of 5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("got", "message"),
+    [
+        (None, r"it returned None \(is there a `return`\?\)"),
+        ([1.0, 2.0], r"it returned \[1\.0, 2\.0\], a list"),
+        (np.ones((1, 2)), r"it returned shape \(1, 2\)[^\n]*\n +expected +shape \(2,\)"),
+        (np.array([1.0, np.nan]), r"it returned \[1, nan\]\n +expected +\[1, 2\]"),
+    ],
+    ids=["nothing", "list", "shape", "nan"],
+)
+def test_expect_refuses_what_only_looks_alike(got, message):
+    with pytest.raises(AssertionError, match=message):
+        expect(got, [1.0, 2.0], "f(x)")
+
+
+def test_expect_accepts_nan_for_nan_and_rounding():
+    expect(np.array([np.nan, 1 + 1e-6]), [np.nan, 1.0], "f(x)")
+
+
+def test_expect_refusal_names_what_came_instead_of_an_error():
+    with pytest.raises(AssertionError, match=r"you called  f\(0\)\n +it returned 7\n +expected +a ValueError"):
+        expect_refusal(lambda: 7, "f(0)")

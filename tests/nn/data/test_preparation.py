@@ -168,6 +168,14 @@ class TestStockSets:
         images = SmallFashion(data_dir=tmp_path, file_format="array_record").splits()["train"][0]
         np.testing.assert_array_equal(dataset.arrays()["image"][..., 0], images)
 
+    @pytest.mark.parametrize("lost", ["dataset_info.json", "fashion_mnist-train.array_record-00000-of-00001"])
+    def test_one_that_lost_a_file_is_not_taken_for_whole(self, tmp_path, lost):
+        with preparation.quiet():
+            SmallFashion(data_dir=tmp_path, file_format="array_record").download_and_prepare()
+        (tmp_path / "fashion_mnist" / "3.0.1" / lost).unlink()
+        with pytest.raises(DataNotPreparedError, match=r"fashion_mnist lacks files: delete .*fashion_mnist"):
+            load("fashion_mnist", data_dir=tmp_path)
+
     def test_without_a_network_a_sentence_says_how_to_prepare_it(self, tmp_path, without_network):
         with pytest.raises(DataNotPreparedError) as caught:
             load("fashion_mnist", data_dir=tmp_path)

@@ -134,14 +134,13 @@ def test_train_and_eval_switch_both_the_same_way(name):
     assert_same(ours(inputs(4)), theirs(inputs(4)), rtol=1e-4, atol=1e-5)
 
 
-@every_pair
-def test_any_number_of_leading_axes_is_as_in_flax_and_none_is_promoted_silently(name):
+@pytest.mark.parametrize("name", ["Linear", "LayerNorm", "RMSNorm", "BatchNorm", "BatchNorm, evaluated"])
+def test_with_more_leading_axes_it_is_flax_still_and_no_axis_is_added_silently(name):
     ours, theirs = build(name)
     randomize(theirs)
     nnx.update(ours, nnx.state(theirs, WEIGHTS))
     with jax.numpy_rank_promotion("raise"):
-        for x in (inputs(), inputs(2, 1, 5)):
-            assert_same(ours(x), theirs(x), rtol=1e-4, atol=1e-5)
+        assert_same(ours(inputs(2, 1, 5)), theirs(inputs(2, 1, 5)), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [name for name in PAIRS if name not in MIXING_OR_RANDOM])
@@ -171,7 +170,7 @@ def test_compiled_is_the_same_and_compiles_once_per_shape_however_often_the_stat
         np.testing.assert_allclose(y, layer(x), rtol=1e-5, atol=1e-6)
     assert_same(nnx.filter_state(rest, nnx.BatchStat), nnx.state(layer, nnx.BatchStat), rtol=1e-5)
     assert traced == [(4, FEATURES)]
-    compiled(parameters, rest, inputs(5))
+    compiled.lower(parameters, rest, inputs(5))
     assert traced == [(4, FEATURES), (5, FEATURES)]
 
 

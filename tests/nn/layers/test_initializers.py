@@ -8,6 +8,7 @@ from nn.layers.activations import relu
 from nn.layers.initializers import fans, he_normal, lecun_normal, variance_scaling
 
 KEY = jax.random.key(5)
+SHAPE = (2, 3, 4, 5)
 MODES, DISTRIBUTIONS = ("fan_in", "fan_out", "fan_avg"), ("normal", "truncated_normal", "uniform")
 PAIRS = {
     "zeros": (layers.zeros, jax.nn.initializers.zeros),
@@ -29,13 +30,18 @@ PAIRS = {
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_each_draws_the_numbers_of_jax_from_the_same_key(name):
+    """For a convolution, whose positions multiply both fans; that a Linear begins like Flax's stands in test_drop_in."""
     ours, theirs = PAIRS[name]
-    for shape in ((5, 7), (3, 3, 4, 5)):  # a matrix, and a convolution: positions multiply both fans
-        np.testing.assert_allclose(ours(KEY, shape, jnp.float32), theirs(KEY, shape, jnp.float32), rtol=1e-6)
-    half = ours(KEY, (5, 7), jnp.bfloat16)
+    np.testing.assert_allclose(ours(KEY, SHAPE), theirs(KEY, SHAPE), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["ones", "normal", "he_normal"])
+def test_in_bfloat16_they_are_the_same_but_for_rounding(name):
+    ours, theirs = PAIRS[name]
+    half = ours(KEY, SHAPE, jnp.bfloat16)
     assert half.dtype == jnp.bfloat16
     # Two roundings, of the factor and of the product, each by at most 2⁻⁸ of a number's size, on either side.
-    reference = theirs(KEY, (5, 7), jnp.bfloat16).astype(jnp.float32)
+    reference = theirs(KEY, SHAPE, jnp.bfloat16).astype(jnp.float32)
     np.testing.assert_allclose(half.astype(jnp.float32), reference, rtol=2**-6)
 
 
@@ -55,16 +61,15 @@ def test_fans_count_the_positions_of_a_convolution():
 def signal_and_gradient_behind(layers, init):
     """Mean squares of the signal behind so many ReLU layers, and of a gradient sent back, both relative to where they began."""
     width = 128
-    x, back = jax.random.normal(jax.random.key(1), (2, 32, width))
-    kernels = [init(key, (width, width)) for key in jax.random.split(KEY, layers)]
+    x, back = jnp.asarray(np.random.default_rng(1).normal(size=(2, 32, width)), jnp.float32)
+    kernels = jax.vmap(lambda key: init(key, (width, width)))(jax.random.split(KEY, layers))
 
-    def network(x):
-        for kernel in kernels:
-            x = relu(x @ kernel)
-        return x
+    @jax.jit
+    def there_and_back(x, back, kernels):
+        y, pull = jax.vjp(lambda x: jax.lax.scan(lambda x, kernel: (relu(x @ kernel), None), x, kernels)[0], x)
+        return (y**2).mean(), (pull(back)[0] ** 2).mean()
 
-    y, pull = jax.vjp(network, x)
-    return float((y**2).mean()), float((pull(back)[0] ** 2).mean())
+    return [float(size) for size in there_and_back(x, back, kernels)]
 
 
 def test_he_keeps_signal_and_gradient_through_twenty_relu_layers():

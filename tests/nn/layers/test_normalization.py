@@ -60,7 +60,7 @@ def test_values_and_all_gradients_are_those_of_the_equation_in_float64(name, mea
 def test_far_from_zero_the_spread_is_still_measured_exactly(name):
     """A mean of 1,000 and a spread of 1: mean(x²) − mean(x)² in float32 would be off by several percent of the spread."""
     ours, equation = EQUATIONS[name]
-    x = single(1000 + random.normal(size=(8, 3, 5)))
+    x = single(1000 + random.normal(size=(4, 3, 5)))
     one, zero = np.ones(5), np.zeros(5)
     exact = equation(np.asarray(x, np.float64), one, zero)
     np.testing.assert_allclose(ours(x, single(one), single(zero)), exact, rtol=1e-3, atol=1e-3)
@@ -73,7 +73,7 @@ def test_in_bfloat16_the_statistics_are_those_of_float32(name):
     size = (4096, 1, 2) if name == "batch_norm" else (2, 1, 4096)
     x = single(random.normal(1, 1, size)).astype(jnp.bfloat16)
     one, zero = np.ones(size[-1]), np.zeros(size[-1])
-    y = ours(x, single(one).astype(jnp.bfloat16), single(zero).astype(jnp.bfloat16))
+    y = jax.jit(ours)(x, single(one).astype(jnp.bfloat16), single(zero).astype(jnp.bfloat16))
     assert y.dtype == jnp.bfloat16
     exact = equation(np.asarray(x.astype(jnp.float32), np.float64), one, zero)
     np.testing.assert_allclose(y.astype(jnp.float32), exact, rtol=2**-7, atol=2**-8)
@@ -85,7 +85,7 @@ def test_a_constant_or_empty_signal_does_not_divide_by_zero(name):
     one, zero = jnp.ones(5), jnp.zeros(5)
     x = jnp.zeros((4, 3, 5))
     np.testing.assert_array_equal(ours(x, one, zero), x)
-    assert jnp.isfinite(jax.grad(lambda x: ours(x, one, zero)[0, 0, 0])(x)).all()
+    assert jnp.isfinite(jax.jit(jax.grad(lambda x: ours(x, one, zero)[0, 0, 0]))(x)).all()
 
 
 def test_layer_norm_gives_each_example_mean_0_and_variance_1():
@@ -125,7 +125,7 @@ def test_in_training_batch_norm_does_not_see_the_shift_of_a_feature_so_its_gradi
     layer = BatchNorm(5, rngs=nnx.Rngs(0))
     graphdef, state = nnx.split(layer)
     weights = jnp.sin(jnp.arange(60.0)).reshape(4, 3, 5)
-    gradient = jax.grad(lambda x: (weights * nnx.merge(graphdef, state, copy=True)(x)).sum())(single(X))
+    gradient = jax.jit(jax.grad(lambda x: (weights * nnx.merge(graphdef, state, copy=True)(x)).sum()))(single(X))
     assert np.abs(gradient).max() > 0.1
     np.testing.assert_allclose(gradient.sum((0, 1)), 0, atol=1e-5)
 

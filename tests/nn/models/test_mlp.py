@@ -20,7 +20,6 @@ CONFIGS = {
     ),
     "layer norm": MLPConfig(in_features=3, hidden=(5,), out_features=2, activation="gelu", normalization="layer"),
     "rms norm": MLPConfig(in_features=3, hidden=(5,), out_features=2, activation="silu", normalization="rms"),
-    "no hidden layer": MLPConfig(in_features=3, hidden=(), out_features=2),
 }
 
 
@@ -78,9 +77,6 @@ def test_with_flax_state_it_is_the_network_of_flax_layers_in_value_and_every_gra
     ours, theirs = (cls(CONFIGS[name], rngs=nnx.Rngs(params=0, dropout=1)) for cls in (MLP, FlaxMLP))
     nnx.update(ours, nnx.state(theirs, WEIGHTS))
     assert_same(outcome(ours, X), outcome(theirs, X))
-    for model in (ours, theirs):
-        model.eval()
-    assert_same(outcome(ours, X), outcome(theirs, X))
 
 
 def test_from_the_same_rngs_it_begins_with_the_weights_of_the_flax_network():
@@ -88,18 +84,18 @@ def test_from_the_same_rngs_it_begins_with_the_weights_of_the_flax_network():
     assert_same(nnx.state(ours, WEIGHTS), nnx.state(theirs, WEIGHTS))
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_the_model_is_its_head_on_its_features(name):
-    config = CONFIGS[name]
-    model = MLP(config, rngs=nnx.Rngs(0))
+def test_the_model_is_its_head_on_its_features_which_are_as_wide_as_the_last_hidden_layer():
+    model = MLP(CONFIGS["batch norm and dropout"], rngs=nnx.Rngs(0))
     model.eval()
     features = model.features(X)
-    assert features.shape == (6, (config.in_features, *config.hidden)[-1])
+    assert features.shape == (6, 4)
     np.testing.assert_array_equal(model(X), model.head(features))
 
 
 def test_without_hidden_layers_the_features_are_the_input():
-    np.testing.assert_array_equal(MLP(CONFIGS["no hidden layer"], rngs=nnx.Rngs(0)).features(X), X)
+    model = MLP(MLPConfig(in_features=3, hidden=(), out_features=2), rngs=nnx.Rngs(0))
+    np.testing.assert_array_equal(model.features(X), X)
+    np.testing.assert_array_equal(model(X), model.head(X))
 
 
 def test_permuting_hidden_units_with_their_weights_leaves_the_function_unchanged():
@@ -138,7 +134,7 @@ def test_a_relu_network_is_linear_between_its_corners():
     x, step = X[0], 1e-3 * X[1]
     assert (jnp.abs(model.hidden[0](x)) > 0.01).all()
     assert (jnp.abs(model.hidden[1](relu(model.hidden[0](x)))) > 0.01).all()
-    y, tangent = jax.jvp(model, (x,), (step,))
+    y, tangent = jax.jit(lambda x, step: jax.jvp(model, (x,), (step,)))(x, step)
     np.testing.assert_allclose(model(x + step), y + tangent, rtol=1e-5, atol=1e-6)
 
 
@@ -185,7 +181,7 @@ def test_training_calls_compile_once_per_shape():
     for _ in range(3):
         _, state = call(state, X)
     assert traced == [(6, 3)]
-    call(state, X[:2])
+    call.lower(state, X[:2])
     assert traced == [(6, 3), (2, 3)]
 
 

@@ -1,0 +1,334 @@
+"""The loop against the same loop written by hand, and against everything that can end it early."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from nn.data import Dataset
+from nn.layers import Linear
+from nn.models import MLP, MLPConfig
+from nn.training import (
+    NonFiniteLossError,
+    accuracy,
+    classification_loss,
+    evaluate,
+    fit,
+    mean_squared_error,
+    predict,
+    softmax_cross_entropy,
+)
+from nn.training.checkpoints import TrainingCheckpoints
+
+ADAMW = optax.adamw(1e-2, weight_decay=0.1)  # one object, so that the networks of this page share compiled steps
+HEAD = nnx.All(nnx.Param, nnx.PathContains("head"))
+
+
+def network(seed=0, **choices):
+    return MLP(MLPConfig(in_features=4, hidden=(8,), out_features=3, **choices), rngs=nnx.Rngs(seed))
+
+
+def restless():
+    """A network with all that a forward pass moves."""
+    return network(normalization="batch", dropout=0.3)
+
+
+def examples(count=64, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(count, 4)).astype(np.float32)
+    return {"image": x, "label": (x @ rng.normal(size=(4, 3))).argmax(1).astype(np.int32)}
+
+
+def batches(seed=0, epochs=None, **columns):
+    return Dataset.from_arrays({**examples(), **columns}).batches(8, seed=seed, epochs=epochs)
+
+
+def leaves(model, *filters):
+    """Every array of a model by its path, random keys as the numbers inside them."""
+    flat = jax.tree_util.tree_flatten_with_path(nnx.to_pure_dict(nnx.state(model, *filters)))[0]
+    return {
+        jax.tree_util.keystr(path): np.array(
+            jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+        )
+        for path, leaf in flat
+    }
+
+
+def assert_same_bits(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+def moved(before, after):
+    return {name for name in before if not np.array_equal(before[name], after[name])}
+
+
+@dataclasses.dataclass
+class Broken:
+    """Batches that raise an exception where batch number `at` would be."""
+
+    whole: object
+    at: int
+    exception: type[BaseException]
+
+    def from_step(self, step):
+        for number, batch in enumerate(self.whole.from_step(step), start=step):
+            if number == self.at:
+                raise self.exception
+            yield batch
+
+
+def test_fit_is_the_loop_written_by_hand():
+    model, data = network(), batches()
+    parameters = {
+        "W1": model.hidden[0].kernel[...],
+        "b1": model.hidden[0].bias[...],
+        "W2": model.head.kernel[...],
+        "b2": model.head.bias[...],
+    }
+
+    def loss_and_accuracy(p, batch):
+        logits = jnp.maximum(batch["image"] @ p["W1"] + p["b1"][None], 0) @ p["W2"] + p["b2"][None]
+        right = jnp.take_along_axis(jax.nn.log_softmax(logits), batch["label"][:, None], axis=1)
+        return -right.mean(), (logits.argmax(1) == batch["label"]).mean()
+
+    @jax.jit
+    def step(p, state, batch):
+        (loss, right), gradients = jax.value_and_grad(loss_and_accuracy, has_aux=True)(p, batch)
+        updates, state = ADAMW.update(gradients, state, p)
+        return optax.apply_updates(p, updates), state, loss, right
+
+    state, losses, right = ADAMW.init(parameters), [], []
+    for _, batch in zip(range(10), data, strict=False):
+        parameters, state, *numbers = step(parameters, state, batch)
+        losses.append(float(numbers[0]))
+        right.append(float(numbers[1]))
+
+    history = fit(model, data, optimizer=ADAMW, steps=10, log_every=4)
+    windows = [slice(0, 4), slice(4, 8), slice(8, 10)]
+    assert history["step"] == [4, 8, 10]
+    np.testing.assert_allclose(history["loss"], [np.mean(losses[w]) for w in windows], rtol=1e-5)
+    np.testing.assert_allclose(history["accuracy"], [np.mean(right[w]) for w in windows], rtol=1e-6)
+    for name, leaf in zip(("W1", "b1", "W2", "b2"), (*_pair(model.hidden[0]), *_pair(model.head)), strict=True):
+        np.testing.assert_allclose(leaf, parameters[name], rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def _pair(layer):
+    return layer.kernel[...], layer.bias[...]
+
+
+def test_gradient_descent_on_a_layer_of_flax_reaches_least_squares():
+    """Any NNX module will do, and any loss of (model, batch), with nothing to record beside it."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(64, 3)).astype(np.float32), rng.normal(size=(64, 2)).astype(np.float32)
+
+    def squared_error(model, batch):
+        return mean_squared_error(model(batch["x"]), batch["y"]).mean()
+
+    model, whole = nnx.Linear(3, 2, rngs=nnx.Rngs(0)), Dataset.from_arrays({"x": x, "y": y}).batches(64, seed=None)
+    history = fit(model, whole, optimizer=optax.sgd(0.3), steps=300, loss=squared_error)
+    best, residual, *_ = np.linalg.lstsq(np.c_[x, np.ones(64)], y, rcond=None)
+    np.testing.assert_allclose(np.r_[model.kernel[...], model.bias[...][None]], best, atol=1e-4)
+    assert history.keys() == {"step", "loss"}
+    assert history["loss"][-1] == pytest.approx(residual.sum() / 128, rel=1e-4)
+
+
+def test_the_same_seed_gives_the_same_bits():
+    def trained(data_seed):
+        model = restless()
+        return fit(model, batches(data_seed), optimizer=ADAMW, steps=6, log_every=2), leaves(model)
+
+    (history, first), (again, second), (other, third) = trained(0), trained(0), trained(1)
+    assert history == again and history != other
+    assert_same_bits(first, second)
+    assert moved(first, third) >= {name for name in first if "kernel" in name}
+
+
+@pytest.mark.parametrize("how", ["data", "label"])
+def test_a_loss_that_is_not_finite_is_named_with_its_step(how, tmp_path):
+    x, y = examples()["image"].copy(), examples()["label"].copy()
+    if how == "data":
+        x[8 * 6 + 3] = np.nan  # in the stored order, batches of 8: the seventh
+    else:
+        y[8 * 6 + 3] = 3  # of the classes 0, 1, 2
+    model = network()
+    with pytest.raises(NonFiniteLossError, match=r"nan at step 7; the step before it was \d"):
+        fit(
+            model,
+            batches(seed=None, image=x, label=y),
+            optimizer=ADAMW,
+            steps=40,
+            log_every=50,
+            checkpoint_directory=tmp_path,
+            checkpoint_every=4,
+        )
+    kept = network()
+    fit(kept, batches(seed=None), optimizer=ADAMW, steps=4, checkpoint_directory=tmp_path)  # what the folder holds
+    assert all(np.isfinite(leaf).all() for leaf in leaves(kept, nnx.Param).values())
+    leaves(model)  # its arrays are there, and not given away
+
+
+def test_the_first_step_too_is_named():
+    y = np.full(64, 3, np.int32)
+    with pytest.raises(NonFiniteLossError, match=r"nan at step 1\. Lower the learning rate"):
+        fit(network(), batches(label=y), optimizer=ADAMW, steps=40)
+
+
+def test_parameters_that_are_not_finite_are_not_checkpointed(tmp_path):
+    """The loss of step 4 is finite and its gradient is not: √ at 0. Only the step after it would have a loss to tell."""
+
+    def root(model, batch):
+        return jnp.sqrt((model(batch["image"]) ** 2).sum())
+
+    x = examples()["image"].copy()
+    x[8 * 3 : 8 * 4] = 0
+    data, model = batches(seed=None, image=x), Linear(4, 3, rngs=nnx.Rngs(0), use_bias=False)
+    with pytest.raises(NonFiniteLossError, match="at step [45]"):
+        fit(model, data, optimizer=ADAMW, steps=8, loss=root, checkpoint_directory=tmp_path, checkpoint_every=2)
+    checkpoints = TrainingCheckpoints(tmp_path)
+    assert checkpoints.latest_step() == 2
+    checkpoints.close()
+
+
+def test_frozen_leaves_are_bit_identical_after_training():
+    """Under AdamW, whose weight decay would move them without any gradient."""
+    model = network(normalization="layer")
+    before = leaves(model)
+    fit(model, batches(), optimizer=ADAMW, steps=5, wrt=HEAD)
+    assert moved(before, leaves(model)) == {"['head']['kernel']", "['head']['bias']"}
+
+
+def test_the_forward_pass_moves_running_averages_and_dropout_in_training_mode_alone():
+    model = restless()
+    before, inputs = leaves(model), next(iter(batches()))["image"]
+    mean = (inputs @ before["['hidden'][0]['kernel']"]).mean(0)
+    fit(model, batches(), optimizer=ADAMW, steps=1, wrt=HEAD)
+    after = leaves(model)
+    np.testing.assert_allclose(after["['norms'][0]['mean']"], 0.01 * mean, atol=1e-6)
+    draws = [name for name in before if name.endswith("['count']") and "dropouts" in name]
+    assert len(draws) == 1 and after[draws[0]] == before[draws[0]] + 1
+
+    model.eval()
+    fit(model, batches(), optimizer=ADAMW, steps=3)
+    still = {name for name in before if "count" in name or "key" in name.split("[")[-1] or "mean" in name or "var" in name}
+    assert moved(after, leaves(model)) == set(before) - still
+
+
+def test_training_destroys_no_array_of_a_model_that_shares_it():
+    model, twin = restless(), restless()
+    nnx.update(twin, nnx.state(model))
+    optimizer = optax.sgd(0.1, momentum=0.9)
+    before = leaves(twin)
+    fit(model, batches(), optimizer=optimizer, steps=3)
+    assert_same_bits(before, leaves(twin))
+    assert moved(before, leaves(model, nnx.Param))
+
+
+def test_networks_of_one_kind_are_compiled_once():
+    traces = []
+
+    def counted(model, batch):
+        traces.append(model)
+        return classification_loss(model, batch)
+
+    for seed in (0, 1, 2):
+        model = network(seed, normalization="batch", dropout=0.3)
+        fit(model, batches(seed), optimizer=ADAMW, steps=3, loss=counted)
+        fit(model, batches(seed), optimizer=ADAMW, steps=3, loss=counted)
+    assert len(traces) == 1
+    fit(model, batches(), optimizer=ADAMW, steps=3, loss=counted, wrt=HEAD)
+    assert len(traces) == 2
+
+
+@pytest.mark.parametrize("steps_done", [0, 5])
+def test_an_interrupt_leaves_the_weights_trained_so_far(steps_done):
+    model, expected = restless(), restless()
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, Broken(batches(), steps_done, KeyboardInterrupt), optimizer=ADAMW, steps=20)
+    if steps_done:
+        fit(expected, batches(), optimizer=ADAMW, steps=steps_done)
+    assert_same_bits(leaves(model), leaves(expected))
+
+
+def test_data_that_ends_too_soon_is_named_and_nothing_learned_is_lost():
+    model, expected = network(), network()
+    with pytest.raises(ValueError, match="asked for 20 steps, and the data ended after 16"):
+        fit(model, batches(epochs=2), optimizer=ADAMW, steps=20)
+    fit(expected, batches(epochs=2), optimizer=ADAMW, steps=16)
+    assert_same_bits(leaves(model), leaves(expected))
+
+
+@pytest.mark.parametrize("name", ["steps", "log_every", "checkpoint_every"])
+def test_a_count_below_one_is_refused(name):
+    with pytest.raises(ValueError, match=f"fit expects {name} of at least 1, got {name}=0"):
+        fit(network(), batches(), optimizer=ADAMW, **{"steps": 5, name: 0})
+
+
+def test_data_that_cannot_begin_anywhere_is_refused():
+    with pytest.raises(ValueError, match=r"begin at any step, such as dataset\.batches.*got list"):
+        fit(network(), list(batches(epochs=1)), optimizer=ADAMW, steps=5)
+
+
+def test_a_filter_that_selects_nothing_is_refused():
+    with pytest.raises(ValueError, match="wrt to select something to train; in MLP"):
+        fit(network(), batches(), optimizer=ADAMW, steps=5, wrt=nnx.PathContains("haed"))
+
+
+def test_the_bar_ends_full_and_changes_nothing(capsys):
+    quiet, loud = network(), network()
+    expected = fit(quiet, batches(), optimizer=ADAMW, steps=7)
+    assert capsys.readouterr().out == ""
+    assert fit(loud, batches(), optimizer=ADAMW, steps=7, progress=True) == expected
+    assert "7/7" in capsys.readouterr().out
+    assert_same_bits(leaves(quiet), leaves(loud))
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 64, 1000])
+def test_the_size_of_the_batches_changes_no_prediction(batch_size):
+    model, x = restless(), examples()["image"]
+    outputs = predict(model, x, batch_size=batch_size)
+    model.eval()
+    np.testing.assert_allclose(outputs, model(x), atol=1e-6)
+    np.testing.assert_allclose(predict(model, x, batch_size=batch_size, method="features"), model.features(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_prediction_leaves_the_model_as_it_is(mode):
+    model = restless()
+    getattr(model, mode)()
+    before, graph = leaves(model), nnx.graphdef(model)
+    predict(model, examples()["image"])
+    evaluate(model, **_images_and_labels())
+    assert_same_bits(before, leaves(model))
+    assert nnx.graphdef(model) == graph  # the modes of its layers among it
+
+
+def _images_and_labels():
+    return {"images": examples()["image"], "labels": examples()["label"]}
+
+
+def test_evaluate_is_the_mean_over_examples():
+    model, (x, y) = network(), (examples()["image"], examples()["label"])
+    logits = model(x)
+    assert evaluate(model, x, y) == pytest.approx(float((logits.argmax(1) == y).mean()))
+    assert evaluate(model, x, y, batch_size=7, metric=softmax_cross_entropy) == pytest.approx(
+        float(softmax_cross_entropy(logits, y).mean()), rel=1e-6
+    )
+    assert evaluate(model, x, np.asarray(logits.argmax(1)), metric=accuracy) == 1
+
+
+def test_what_cannot_be_predicted_is_refused():
+    model, x = network(), examples()["image"]
+    with pytest.raises(ValueError, match="expects inputs and a batch_size of at least 1, got 0 and 1024"):
+        predict(model, x[:0])
+    with pytest.raises(ValueError, match="batch_size of at least 1, got 64 and 0"):
+        predict(model, x, batch_size=0)
+    with pytest.raises(ValueError, match="expects a method of MLP, got 'feature'"):
+        predict(model, x, method="feature")
+    with pytest.raises(ValueError, match="a label for each image, got 64 images and 63 labels"):
+        evaluate(model, x, examples()["label"][:63])

@@ -1,0 +1,6 @@
+"""Every experiment by its name, as the command line knows it."""
+
+from transfer.experiments.few_labels import FEW_LABELS
+from transfer.experiments.negative_transfer import NEGATIVE_TRANSFER
+
+EXPERIMENTS = {experiment.name: experiment for experiment in (FEW_LABELS, NEGATIVE_TRANSFER)}
