@@ -15,7 +15,29 @@
 # Needed: arrays, and what a derivative is. Time: about half a minute to run on a laptop.
 
 # %%
+# On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+address, clone = "", Path("first-principles-jax").resolve()
+hosted = "google.colab" in sys.modules or not {"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}.isdisjoint(os.environ)
+around = Path(globals().get("__file__", "notebook")).resolve().parents
+root = next((folder for folder in [*around, clone] if (folder / "lessons" / "bootstrap.py").exists()), None)
+if root is None:
+    assert hosted and address, f"Open this notebook inside its course: {address or 'not published yet'}."
+    subprocess.run(["git", "clone", "--depth", "1", address, str(root := clone)], check=True)
+sys.path.insert(0, str(root))
+
+from lessons import bootstrap
+
+if hosted:
+    bootstrap.prepare()
+
+# %%
 import time
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -36,8 +58,8 @@ nn.training.enable_compilation_cache()
 # ## The problem
 #
 # Each example is a point: two numbers, its **features**. Each has a **label**, the spiral that it lies on, 0 or 1. We learn
-# from 400 points (the **training** points) and judge on 400 others (the **test** points) that the network never learns from:
-# anyone can be right about answers they were told.
+# from 400 points (the **training** points) and judge on 400 others (the **test** points) that the network never learns
+# from: anyone can be right about answers they were told.
 
 
 # %%
@@ -65,9 +87,9 @@ plt.show()
 # %% [markdown]
 # ## One layer: weighted sums
 #
-# Give each spiral a **score**: a weighted sum of the two features, plus a constant. The larger score wins. With the weights of
-# all scores side by side in a matrix $W$ (the **kernel**) and the constants in a vector $b$ (the **bias**), all scores of all
-# points are one line:
+# Give each spiral a **score**: a weighted sum of the two features, plus a constant. The larger score wins. With the weights
+# of all scores side by side in a matrix $W$ (the **kernel**) and the constants in a vector $b$ (the **bias**), all scores
+# of all points are one line:
 #
 # $$\text{scores} = x W + b.$$
 #
@@ -86,9 +108,9 @@ print("by hand the same:", bool(jnp.allclose(linear(points, kernel, bias), point
 #
 # $$p_k = \frac{e^{z_k}}{\sum_j e^{z_j}}.$$
 #
-# And the **cross-entropy** says how surprised we are by the right answer when we believed in $p$: $-\log p_\text{right}$. It is 0
-# if we were sure and right, and grows without end as we get more sure of something false. Its mean over the training points
-# is the **loss**: one number, smaller is better.
+# And the **cross-entropy** says how surprised we are by the right answer when we believed in $p$: $-\log p_\text{right}$.
+# It is 0 if we were sure and right, and grows without end as we get more sure of something false. Its mean over the
+# training points is the **loss**: one number, smaller is better.
 
 # %%
 belief = jnp.linspace(0.01, 1, 100)
@@ -108,14 +130,14 @@ for right in (0, 1):
 # %% [markdown]
 # ## Learning: downhill, step by step
 #
-# The **gradient** of the loss says, for every weight, how the loss changes when that weight grows a little. JAX works it out:
-# `jax.value_and_grad(f)` is a function that returns the value of `f` and its gradient. **Gradient descent** takes a small step
-# against the gradient, and repeats:
+# The **gradient** of the loss says, for every weight, how the loss changes when that weight grows a little. JAX works it
+# out: `jax.value_and_grad(f)` is a function that returns the value of `f` and its gradient. **Gradient descent** takes a
+# small step against the gradient, and repeats:
 #
 # $$w \leftarrow w - \eta \, \frac{\partial\,\text{loss}}{\partial w},$$
 #
-# where $\eta$ is the **learning rate**, the size of the step. `jax.jit` compiles the step, so that a thousand of them take a
-# moment. The network below is a list of layers, each a pair (kernel, bias); with one layer in the list it is the linear
+# where $\eta$ is the **learning rate**, the size of the step. `jax.jit` compiles the step, so that a thousand of them take
+# a moment. The network below is a list of layers, each a pair (kernel, bias); with one layer in the list it is the linear
 # classifier from above. The line with `relu` plays no part yet.
 
 
@@ -131,7 +153,7 @@ def network(layers, x):
 def start(*sizes, seed=0):
     """Random kernels and zero biases for layers of these sizes."""
     keys = jax.random.split(jax.random.key(seed), len(sizes) - 1)
-    shapes = zip(sizes[:-1], sizes[1:], strict=True)
+    shapes = pairwise(sizes)  # (2, 8, 2) → (2, 8), (8, 2)
     return [(he_normal()(key, shape), jnp.zeros(shape[1])) for key, shape in zip(keys, shapes, strict=True)]
 
 
@@ -205,12 +227,12 @@ assert jnp.allclose(stacked, folded, atol=1e-4)
 #
 # $$\text{relu}(z) = \max(z, 0),$$
 #
-# the **rectified linear unit**. A function that stands between layers like this is called an **activation**; the numbers that
-# come out of it are **hidden units**, hidden because nobody tells us what they should be.
+# the **rectified linear unit**. A function that stands between layers like this is called an **activation**; the numbers
+# that come out of it are **hidden units**, hidden because nobody tells us what they should be.
 #
-# One hidden unit is a sheet of paper folded once along a line: flat on one side, sloping on the other. The last layer adds up
-# folded sheets. With enough folds you can approximate any landscape (Cybenko 1989 proved this for another bend,
-# Leshno et al. 1993 for any that is not a polynomial).
+# One hidden unit is a sheet of paper folded once along a line: flat on one side, sloping on the other. The last layer adds
+# up folded sheets. With enough folds you can approximate any landscape (Cybenko 1989 proved this for another bend, Leshno
+# et al. 1993 for any that is not a polynomial).
 
 # %%
 few, _ = train(start(2, 8, 2))
@@ -232,9 +254,9 @@ for axis, layers, name in zip(
 plt.show()
 
 # %% [markdown]
-# Eight folds follow the spirals part of the way; the border is made of straight pieces, and you can count the corners. With 32
-# it looks round. That is the answer to the question at the top: *straight lines make a curve when you may bend them, and have
-# enough of them.*
+# Eight folds follow the spirals part of the way; the border is made of straight pieces, and you can count the corners. With
+# 32 it looks round. That is the answer to the question at the top: *straight lines make a curve when you may bend them, and
+# have enough of them.*
 #
 # Only the bend made the difference. Here is the same network of 32 with the relu taken away, trained the same way:
 
@@ -269,9 +291,10 @@ plt.show()
 # ## Where to begin
 #
 # The kernels began as random numbers. How large? Send a signal through twenty layers and look at its spread (its standard
-# deviation) on the way. A unit adds up many inputs, so the spread of its output grows with their number, the **fan-in**; and
-# relu throws half of it away. A variance of $2 / \text{fan-in}$ makes up for both (He et al. 2015, eq. 10): that is `he_normal`. Too small, and
-# the signal is gone before it arrives; too large, and it explodes. Gradients suffer the same on the way back.
+# deviation) on the way. A unit adds up many inputs, so the spread of its output grows with their number, the **fan-in**;
+# and relu throws half of it away. A variance of $2 / \text{fan-in}$ makes up for both (He et al. 2015, eq. 10): that is
+# `he_normal`. Too small, and the signal is gone before it arrives; too large, and it explodes. Gradients suffer the same on
+# the way back.
 
 
 # %%
@@ -294,8 +317,8 @@ plt.show()
 # %% [markdown]
 # ## The module
 #
-# The library's `MLP` (multilayer perceptron, the old name for what you just built) is that network as an object that owns its
-# weights. Hand it the weights you trained and it says the same:
+# The library's `MLP` (multilayer perceptron, the old name for what you just built) is that network as an object that owns
+# its weights. Hand it the weights you trained and it says the same:
 
 # %%
 module = nn.models.MLP(nn.models.MLPConfig(in_features=2, hidden=(32,), out_features=2), rngs=nnx.Rngs(0))
@@ -307,8 +330,8 @@ assert jnp.allclose(module(test_points), network(many, test_points), atol=1e-4)
 # %% [markdown]
 # ## Reading handwriting
 #
-# Now a real task: 1,797 handwritten digits of 8×8 pixels. 1,000 to learn from, 797 to test on. `nn.data.load` is the one door
-# to data in this course.
+# Now a real task: 1,797 handwritten digits of 8×8 pixels. 1,000 to learn from, 797 to test on. `nn.data.load` is the one
+# door to data in this course.
 
 
 # %%
@@ -324,12 +347,12 @@ figures.show_images(x[:20].reshape(-1, 8, 8), y[:20], columns=10)
 plt.show()
 
 # %% [markdown]
-# `nn.training.fit` is the loop you wrote, with two additions. Each step looks at a **batch** of 64 digits instead of all of them, which
-# is quicker and works as well. And the steps come from **Adam** (Kingma and Ba 2015), which gives every weight a step size of its own; it comes
-# from the library `optax`.
+# `nn.training.fit` is the loop you wrote, with two additions. Each step looks at a **batch** of 64 digits instead of all of
+# them, which is quicker and works as well. And the steps come from **Adam** (Kingma and Ba 2015), which gives every weight
+# a step size of its own; it comes from the library `optax`.
 #
-# Is a hidden layer worth anything here? Compare with a network that has none. One run proves little: another random start gives
-# another accuracy. So we train each **five times**, from five seeds, and look at the differences.
+# Is a hidden layer worth anything here? Compare with a network that has none. One run proves little: another random start
+# gives another accuracy. So we train each **five times**, from five seeds, and look at the differences.
 
 # %%
 digits = nn.data.Dataset.from_arrays({"image": x, "label": y})
@@ -355,12 +378,12 @@ print("no hidden layer ", *(f"{a:7.1%}" for a in linear_accuracy))
 print("two hidden layers", *(f"{a:6.1%} " for a in deep_accuracy))
 
 # %% [markdown]
-# The two hidden layers win under every seed. To say by how much, take the five differences: their mean, and a **95% interval** around
-# it. If we did the whole comparison again and again, with other seeds, 95 in 100 such intervals would hold the true mean
-# difference. An interval that stays clear of 0 means: the difference is not luck.
+# The two hidden layers win under every seed. To say by how much, take the five differences: their mean, and a **95%
+# interval** around it. If we did the whole comparison again and again, with other seeds, 95 in 100 such intervals would
+# hold the true mean difference. An interval that stays clear of 0 means: the difference is not luck.
 #
-# And a baseline that has no weights at all: for each test digit, find the most similar training digit, and say what that one was. This is
-# the **nearest neighbour**.
+# And a baseline that has no weights at all: for each test digit, find the most similar training digit, and say what that
+# one was. This is the **nearest neighbour**.
 
 # %%
 from transfer.report import mean_interval
@@ -380,10 +403,10 @@ axis = figures.plot_intervals(shown, reference=nearest_accuracy, xlabel="test ac
 plt.show()
 
 # %% [markdown]
-# Did you expect that? **The network does not beat the nearest neighbour.** A thousand small, clean, centred digits are few enough to
-# remember and alike enough to compare pixel by pixel. The network has squeezed them into far fewer numbers per answer, it needs no
-# training digit any more once it is trained, and it will get ahead where pixels that mean the same lie in different places
-# (lesson 05). But the baseline cost two lines. Always run it.
+# Did you expect that? **The network does not beat the nearest neighbour.** A thousand small, clean, centred digits are few
+# enough to remember and alike enough to compare pixel by pixel. The network has squeezed them into far fewer numbers per
+# answer, it needs no training digit any more once it is trained, and it will get ahead where pixels that mean the same lie
+# in different places (lesson 05). But the baseline cost two lines. Always run it.
 #
 # Which digits does the network get wrong?
 
@@ -414,10 +437,11 @@ assert nearest_accuracy > deep_accuracy.mean() - 0.01, "but do not beat the near
 # %% [markdown]
 # ## Try
 #
-# 1. Train `start(2, 4, 2)` on the spirals, from seeds 0 to 4. How many corners can the border have? Does every seed find the same one?
-# 2. Begin with kernels of zeros: `[(0 * kernel, bias) for kernel, bias in start(2, 32, 2)]`. What do the 32 hidden units look like after
-#    training, and why?
+# 1. Train `start(2, 4, 2)` on the spirals, from seeds 0 to 4. How many corners can the border have? Does every seed find the
+#    same one?
+# 2. Begin with kernels of zeros: `[(0 * kernel, bias) for kernel, bias in start(2, 32, 2)]`. What do the 32 hidden units look
+#    like after training, and why?
 # 3. Give the nearest neighbour and the network only 100 digits each. Who suffers more?
 #
-# **Exercise:** `pytest exercises/03_feedforward`: write `linear`, `relu`, `softmax`, `softmax_cross_entropy` and `variance_scaling` yourself.
-# `python -m exercises next` says where to begin.
+# **Exercise:** `pytest exercises/03_feedforward`: write `linear`, `relu`, `softmax`, `softmax_cross_entropy` and
+# `variance_scaling` yourself. `python -m exercises next` says where to begin.

@@ -19,7 +19,6 @@ PAIRS = {
     "Linear without bias": (Linear, nnx.Linear, (FEATURES, 4), {"use_bias": False}),
     "LayerNorm": (LayerNorm, nnx.LayerNorm, (FEATURES,), {}),
     "LayerNorm, only scale": (LayerNorm, nnx.LayerNorm, (FEATURES,), {"use_bias": False, "epsilon": 0.1}),
-    "LayerNorm, only bias": (LayerNorm, nnx.LayerNorm, (FEATURES,), {"use_scale": False}),
     "RMSNorm": (RMSNorm, nnx.RMSNorm, (FEATURES,), {"epsilon": 0.1}),
     "RMSNorm without scale": (RMSNorm, nnx.RMSNorm, (FEATURES,), {"use_scale": False}),
     "BatchNorm": (BatchNorm, nnx.BatchNorm, (FEATURES,), {}),

@@ -35,7 +35,7 @@ def test_each_draws_the_numbers_of_jax_from_the_same_key(name):
     np.testing.assert_allclose(ours(KEY, SHAPE), theirs(KEY, SHAPE), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["ones", "normal", "he_normal"])
+@pytest.mark.parametrize("name", ["ones", "he_normal"])
 def test_in_bfloat16_they_are_the_same_but_for_rounding(name):
     ours, theirs = PAIRS[name]
     half = ours(KEY, SHAPE, jnp.bfloat16)

@@ -105,9 +105,9 @@ def test_fit_is_the_loop_written_by_hand():
 
     state, losses, right = ADAMW.init(parameters), [], []
     for _, batch in zip(range(10), data, strict=False):
-        parameters, state, *numbers = step(parameters, state, batch)
-        losses.append(float(numbers[0]))
-        right.append(float(numbers[1]))
+        parameters, state, loss, share = step(parameters, state, batch)
+        losses.append(float(loss))
+        right.append(float(share))
 
     history = fit(model, data, optimizer=ADAMW, steps=10, log_every=4)
     windows = [slice(0, 4), slice(4, 8), slice(8, 10)]
@@ -226,7 +226,7 @@ def test_training_destroys_no_array_of_a_model_that_shares_it():
     before = leaves(twin)
     fit(model, batches(), optimizer=optimizer, steps=3)
     assert_same_bits(before, leaves(twin))
-    assert moved(before, leaves(model, nnx.Param))
+    assert moved(before, leaves(model)) >= set(leaves(model, nnx.Param))
 
 
 def test_networks_of_one_kind_are_compiled_once():
@@ -269,7 +269,7 @@ def test_a_count_below_one_is_refused(name):
         fit(network(), batches(), optimizer=ADAMW, **{"steps": 5, name: 0})
 
 
-def test_data_that_cannot_begin_anywhere_is_refused():
+def test_data_that_cannot_begin_anywhere_is_refused(without_type_checks):
     with pytest.raises(ValueError, match=r"begin at any step, such as dataset\.batches.*got list"):
         fit(network(), list(batches(epochs=1)), optimizer=ADAMW, steps=5)
 

@@ -1,0 +1,83 @@
+"""The cache in processes of its own, each with another home: this one's settings are the tests' and stay."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+
+from nn.training import enable_compilation_cache
+
+ROOT = Path(__file__).parents[3]
+
+PROGRAM = """
+import jax, jax.numpy as jnp
+from nn.training import compilation_cache, enable_compilation_cache
+hits = []
+jax.monitoring.register_event_listener(lambda event, **_: hits.append(event) if event.endswith("/cache_hits") else None)
+compilation_cache.LARGEST = {largest}
+print(enable_compilation_cache())
+for n in range({programs}):
+    assert jax.jit(lambda x: jnp.sin(x) * {programs} + n)(1.0) == jnp.sin(1.0) * {programs} + n
+print(len(hits) >= {programs})
+"""
+
+
+def in_a_process(*, largest=2**31, programs=2, **variables):
+    """What the program prints: the folder of the cache, and whether it took its programs from there."""
+    environment = {name: value for name, value in os.environ.items() if "CACHE" not in name and name != "HOME"}
+    process = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(largest=largest, programs=programs)],
+        cwd=ROOT,
+        env={**environment, "PYTHONPATH": str(ROOT), **{name: str(value) for name, value in variables.items()}},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return process.stdout.split()
+
+
+@pytest.mark.slow
+def test_what_one_process_compiled_the_next_does_not(tmp_path):
+    folder = str(tmp_path / ".cache" / "first-principles-jax" / "xla")
+    assert in_a_process(HOME=tmp_path) == [folder, "False"]
+    assert in_a_process(HOME=tmp_path) == [folder, "True"]
+
+
+@pytest.mark.slow
+def test_a_home_that_cannot_be_written_costs_nothing_but_time(tmp_path):
+    (tmp_path / "home").touch()  # a file: no folder can be made in it, not even by root
+    assert in_a_process(HOME=tmp_path / "home") == ["None", "False"]
+
+
+@pytest.mark.slow
+def test_the_cache_stays_within_its_bound(tmp_path):
+    """Twenty programs of some kilobytes each: without the bound all of them stay."""
+    sizes = {}
+    for largest in (2**31, 2**14):
+        folder = tmp_path / str(largest)
+        in_a_process(HOME=folder, largest=largest, programs=20)
+        sizes[largest] = sum(path.stat().st_size for path in folder.rglob("*-cache"))
+    assert 0 < sizes[2**14] <= 2**14 < sizes[2**31]
+
+
+def test_the_folder_that_the_user_has_set_stands(monkeypatch, tmp_path):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "theirs"))
+    before = dict(jax.config.values)
+    assert enable_compilation_cache() == tmp_path / "theirs"
+    assert enable_compilation_cache(tmp_path / "ours") == tmp_path / "theirs"
+    assert dict(jax.config.values) == before
+
+
+@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "HOME"])
+def test_a_folder_that_cannot_be_made_is_none(variable, monkeypatch, tmp_path):
+    for name in ("JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(variable, str(tmp_path / "file"))
+    before = dict(jax.config.values)
+    assert enable_compilation_cache() is None
+    assert dict(jax.config.values) == before
