@@ -330,19 +330,13 @@ assert jnp.allclose(module(test_points), network(many, test_points), atol=1e-4)
 # %% [markdown]
 # ## Reading handwriting
 #
-# Now a real task: 1,797 handwritten digits of 8×8 pixels. 1,000 to learn from, 797 to test on. `nn.data.load` is the one
-# door to data in this course.
-
+# Now a real task: 1,797 handwritten digits of 8×8 pixels, 1,000 to learn from and 797 to test on. `nn.data.load` is the one
+# door to data in this course; `as_vectors` makes each image one row of 64 numbers from 0 to 1.
 
 # %%
-def as_vectors(dataset):
-    """Images as rows of 64 numbers from 0 to 1, and their labels."""
-    arrays = dataset.arrays()
-    return arrays["image"].reshape(len(dataset), -1).astype(np.float32) / 255, arrays["label"].astype(np.int32)
-
-
-x, y = as_vectors(nn.data.load("digits", "train"))
-test_x, test_y = as_vectors(nn.data.load("digits", "test"))
+digits = nn.data.load("digits", "train").map(nn.data.as_vectors)
+x, y = digits.arrays().values()
+test_x, test_y = nn.data.load("digits", "test").map(nn.data.as_vectors).arrays().values()
 figures.show_images(x[:20].reshape(-1, 8, 8), y[:20], columns=10)
 plt.show()
 
@@ -355,7 +349,6 @@ plt.show()
 # gives another accuracy. So we train each **five times**, from five seeds, and look at the differences.
 
 # %%
-digits = nn.data.Dataset.from_arrays({"image": x, "label": y})
 adam = optax.adam(1e-3)
 
 

@@ -49,7 +49,7 @@ from lessons import figures
 from transfer import extract_features, fine_tune, freeze, linear_probe, prototype_accuracy, replace_head, shift_labels
 from transfer.experiments import FEW_LABELS, few_labels, run
 from transfer.experiments.images import images
-from transfer.report import mean_interval, outcomes
+from transfer.report import outcomes
 
 figures.use_lesson_style()
 nn.training.enable_compilation_cache()
@@ -258,36 +258,36 @@ plt.show()
 #
 # ## It is not the labels' names
 #
-# A sanity check that has caught many a bug. Rename the source classes: call character 1 "2", character 2 "3", and so on.
-# The pictures that belong together still do, so pretraining should be worth the same. If it is not, something leaks from
-# the old head into the new one. (Here with the source's labels shifted by one; four seeds would do, but we keep to five.)
+# A check that has caught many a bug. Rename the source classes: call character 0 "1", character 1 "2", and so on. Pictures
+# that belong together still do, so the features must come out the same. The one place where a class has a number is the
+# head, which has a column of weights for each. So if we rename the classes and move the columns of the head's random start
+# along with them, training should take the very same path.
 
 
 # %%
-def worth_of_pretraining(seed, shift):
-    """Accuracy of a linear probe on features that were pretrained with the source's labels right, or renamed."""
-    seen, _ = few_labels.split_classes(seed)
-    x, y, test_x, test_y = few_labels.target(seed, shots=5)
-    among_seen = np.isin(source_y, seen)
+def features_after(steps, *, renamed):
+    """Features of the new characters after some pretraining, with the source's classes under their own names or the next."""
+    model, among_seen = few_labels.untrained(seed, classes=117), np.isin(source_y, seen)
     source_labels = few_labels.relabel(source_y[among_seen], seen)
-    model = few_labels.untrained(seed, classes=117)
-    renamed = shift_labels(source_labels, 117) if shift else source_labels
-    fine_tune(model, source_x[among_seen], renamed, steps=600, seed=seed)
-    model = replace_head(model, 20, rngs=nnx.Rngs(1000 + seed))
-    linear_probe(model, x, y, steps=300, seed=seed)
-    return nn.training.evaluate(model, test_x, test_y)
+    if renamed:
+        source_labels = shift_labels(source_labels, 117)
+        model.head.kernel[...] = np.roll(model.head.kernel[...], 1, axis=1)
+    fine_tune(model, source_x[among_seen], source_labels, steps=steps, seed=seed)
+    return extract_features(model, test_x)
 
 
-right = np.array([worth_of_pretraining(seed, shift=False) for seed in range(5)])
-renamed = np.array([worth_of_pretraining(seed, shift=True) for seed in range(5)])
-gap = mean_interval(renamed - right)
-print(f"right names {right.mean():.1%}, renamed {renamed.mean():.1%}: difference {100 * gap.mean:+.1f} points", end=" ")
-print(f"[{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]")
+own, renamed = (features_after(100, renamed=choice) for choice in (False, True))
+apart = abs(own - renamed).max()
+print(f"largest feature {own.max():.1f}, largest difference {apart:.6f}")
 
 # %% [markdown]
+# What is left is rounding: sums of 117 terms in another order. It also says what to take care of when you reuse a network:
+# a fresh head has to be *fresh*. If it begins with the old head's random numbers, then its columns still fit the old
+# classes in their old order, and the names do matter. So `replace_head` asks for random numbers of its own.
+#
 # ## What did it cost?
 #
-# Pretraining is not free: thousands of labelled pictures of other characters, and more computing than everything after it.
+# Pretraining is not free: thousands of labelled pictures of other characters, and 2,500 steps where the target took 300.
 # It pays when somebody has already done it, or when one pretraining serves many targets. And it can *hurt*, if the source
 # teaches what is false of the target; the experiment `negative_transfer` plants such a case: `python -m transfer
 # --experiment negative_transfer`.
@@ -304,7 +304,7 @@ for n in shots:
     assert rows[n, "random features"].comparison.low < 0, "random features are no help"
 first, last = (rows[n, "prototypes"].comparison for n in (1, 20))
 assert first.low > last.high, "the gain of prototypes shrinks as pictures come in"
-assert gap.low < 0.02 and gap.high > -0.02, "the names of the source's classes do not matter"
+assert apart < 1e-3 * own.max(), "the names of the source's classes do not matter"
 
 # %% [markdown]
 # ## Try

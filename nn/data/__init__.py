@@ -5,6 +5,7 @@ itself is not needed.
 """
 
 from nn.data.dataset import Batches, Dataset
+from nn.data.images import as_images, as_vectors
 from nn.data.loading import load
 from nn.data.preparation import OURS, DataNotPreparedError, data_directory, is_prepared, prepare
 
@@ -13,6 +14,8 @@ __all__ = [
     "Batches",
     "DataNotPreparedError",
     "Dataset",
+    "as_images",
+    "as_vectors",
     "data_directory",
     "is_prepared",
     "load",

@@ -5,7 +5,7 @@ nothing else: then a run that starts at step 1,000 sees what the first run saw f
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -118,6 +118,10 @@ class Dataset:
         if self._arrays is not None:
             subset._arrays = _read_only({name: array[chosen] for name, array in self._arrays.items()})
         return subset
+
+    def map(self, function: Callable[[dict[str, np.ndarray]], Mapping[str, Any]]) -> "Dataset":
+        """The set that a function makes of `arrays()`, such as `nn.data.as_vectors`; it is held in memory."""
+        return Dataset.from_arrays(function(self.arrays()), info=self.info)
 
     def batches(
         self, batch_size: int, *, seed: int | None, epochs: int | None = None, drop_remainder: bool = True

@@ -68,12 +68,12 @@ def test_far_from_zero_the_spread_is_still_measured_exactly(name):
 
 @every_norm
 def test_in_bfloat16_the_statistics_are_those_of_float32(name):
-    """Of 4,096 numbers: a sum kept in bfloat16 would stop growing at 256."""
+    """Numbers around 10: a mean rounded to bfloat16 would be off by up to 0.03, and so would the outputs."""
     ours, equation = EQUATIONS[name]
-    size = (4096, 1, 2) if name == "batch_norm" else (2, 1, 4096)
-    x = single(random.normal(1, 1, size)).astype(jnp.bfloat16)
-    one, zero = np.ones(size[-1]), np.zeros(size[-1])
-    y = jax.jit(ours)(x, single(one).astype(jnp.bfloat16), single(zero).astype(jnp.bfloat16))
+    x = single(random.normal(10, 1, (50, 1, 50))).astype(jnp.bfloat16)
+    one, zero = np.ones(50), np.zeros(50)
+    # Not compiled: the compiler may leave the roundings in the middle out.
+    y = ours(x, single(one).astype(jnp.bfloat16), single(zero).astype(jnp.bfloat16))
     assert y.dtype == jnp.bfloat16
     exact = equation(np.asarray(x.astype(jnp.float32), np.float64), one, zero)
     np.testing.assert_allclose(y.astype(jnp.float32), exact, rtol=2**-7, atol=2**-8)

@@ -54,10 +54,10 @@ class Broken:
 
 def trained(folder, *, model=None, data=None, steps=20, optimizer=ADAM, choices=PLAIN):
     """A model and its history after training with checkpoints at 6, 12, 18 and the end, records at 4, 6, 8, 12, …"""
-    model = model or network(**choices)
+    model = network(**choices) if model is None else model
     history = fit(
         model,
-        data or batches(),
+        batches() if data is None else data,
         optimizer=optimizer,
         steps=steps,
         log_every=4,
@@ -100,7 +100,7 @@ def test_a_run_that_was_interrupted_ends_with_the_same_bits(choices, stops, tmp_
 
 
 CHILD = """
-import sys, warnings
+import sys
 sys.path.insert(0, {tests!r})
 import test_checkpoints as page
 
@@ -112,13 +112,13 @@ class Announced:
             print(number, flush=True)
             yield batch
 
-page.fit(page.network(**page.RESTLESS), Announced(page.batches()), optimizer=page.ADAM, steps=60, log_every=4,
+page.fit(page.network(**page.RESTLESS), Announced(page.batches()), optimizer=page.ADAM, steps=40, log_every=4,
          checkpoint_directory=sys.argv[1], checkpoint_every=int(sys.argv[2]))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("every", "victims"), [(7, (5, 23, 38)), (1, (9, 30))], ids=["between", "while saving"])
+@pytest.mark.parametrize(("every", "victims"), [(7, (5, 23)), (1, (9, 30))], ids=["between", "while saving"])
 def test_a_run_that_was_killed_ends_with_the_same_bits(every, victims, tmp_path):
     """kill -9 as soon as a step is announced, wherever the process has got to by then: with a checkpoint at each step,
     that is in the middle of writing one."""
@@ -133,11 +133,11 @@ def test_a_run_that_was_killed_ends_with_the_same_bits(every, victims, tmp_path)
 
     def finished(folder):
         model = network(**RESTLESS)
-        plan = dict(steps=60, log_every=4, checkpoint_directory=tmp_path / folder, checkpoint_every=every)
+        plan = dict(steps=40, log_every=4, checkpoint_directory=tmp_path / folder, checkpoint_every=every)
         return model, fit(model, batches(), optimizer=ADAM, **plan)
 
     (model, history), (expected, whole) = finished("killed"), finished("whole")
-    assert history == whole and history["step"][-1] == 60
+    assert history == whole and history["step"][-1] == 40
     assert_same_bits(model, expected)
 
 
