@@ -186,9 +186,8 @@ print(f"prototypes    {prototype_accuracy(features, y, test_features, test_y, cl
 # to train; `fit` takes it as `wrt` (with respect to what the gradient is taken). `linear_probe` is a shortcut for this: it
 # computes the features once.
 
+
 # %%
-
-
 def parameters(model):
     """Name → numbers, for every parameter."""
     return {".".join(map(str, path)): np.array(value[...]) for path, value in nnx.to_flat_state(nnx.state(model, nnx.Param))}

@@ -33,11 +33,11 @@ def balanced_order(labels: np.ndarray, *, seed: int) -> np.ndarray:
     Example i of a class of m examples is put where the fraction (i + ½)/m of the set has passed.
 
     Args:
-        labels: (n,) integers.
-        seed: draws the order within each class.
+      labels: (n,) integers.
+      seed: draws the order within each class.
 
     Returns:
-        (n,) a permutation of 0 … n−1.
+      (n,) a permutation of 0 … n−1.
     """
     shuffled = np.random.RandomState(seed).permutation(len(labels))  # RandomState: a stream that no NumPy will change
     place = np.empty(len(labels))

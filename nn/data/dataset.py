@@ -26,7 +26,7 @@ class Dataset:
     """Examples by index; each a dict of arrays, such as `image` (height, width, channels) uint8 and `label` () int64.
 
     Attributes:
-        info: the `tfds.core.DatasetInfo` (features, label names, citation, licence) or None.
+      info: the `tfds.core.DatasetInfo` (features, label names, citation, licence) or None.
     """
 
     def __init__(self, examples: Examples, *, info: Any = None):
@@ -40,7 +40,7 @@ class Dataset:
         """A set from arrays whose first axis counts the examples. They are not copied.
 
         Raises:
-            ValueError: there is no array, one is a scalar, or their lengths differ.
+          ValueError: there is no array, one is a scalar, or their lengths differ.
         """
         columns = {name: np.asarray(array) for name, array in arrays.items()}
         if not columns or any(column.ndim == 0 for column in columns.values()):
@@ -80,7 +80,7 @@ class Dataset:
         """All examples, stacked: name → (len(self), *shape). Decoded once and kept, so they are read-only.
 
         Raises:
-            ValueError: the examples differ in shape, or there are none to tell the shapes from.
+          ValueError: the examples differ in shape, or there are none to tell the shapes from.
         """
         if self._arrays is None:
             self._arrays = _read_only(self.take(np.arange(len(self))))
@@ -102,8 +102,8 @@ class Dataset:
         """The set of these examples, in this order; an index may come twice.
 
         Raises:
-            ValueError: the indices are not a list of integers (for a mask: `np.flatnonzero(mask)`).
-            IndexError: one is out of range.
+          ValueError: the indices are not a list of integers (for a mask: `np.flatnonzero(mask)`).
+          IndexError: one is out of range.
         """
         chosen = np.asarray(indices)
         if chosen.size == 0:
@@ -129,15 +129,15 @@ class Dataset:
         """Batches of this set, epoch after epoch, each epoch in an order of its own.
 
         Args:
-            batch_size: examples a batch.
-            seed: decides the order of every epoch; None keeps the stored order.
-            epochs: how many times through the set; None: without end.
-            drop_remainder: leave out what is left of an epoch when it no longer fills a batch. `jax.jit` compiles once
-                for each shape, so a short last batch costs a compilation.
+          batch_size: examples a batch.
+          seed: decides the order of every epoch; None keeps the stored order.
+          epochs: how many times through the set; None: without end.
+          drop_remainder: leave out what is left of an epoch when it no longer fills a batch. `jax.jit` compiles once
+            for each shape, so a short last batch costs a compilation.
 
         Raises:
-            ValueError: the set is empty, the batch size or the number of epochs is below 1, the seed is negative, or
-                no batch can be filled.
+          ValueError: the set is empty, the batch size or the number of epochs is below 1, the seed is negative, or
+            no batch can be filled.
         """
         if len(self) == 0:
             raise ValueError("batches expects a set with examples, got an empty one.")
@@ -192,7 +192,7 @@ class Batches:
         Steps are counted from the start of the first epoch, also for batches that themselves begin later.
 
         Raises:
-            ValueError: `step` is negative, or beyond the last epoch's end.
+          ValueError: `step` is negative, or beyond the last epoch's end.
         """
         last = None if self.epochs is None else self.epochs * self.steps_per_epoch
         if step < 0 or (last is not None and step > last):

@@ -46,7 +46,7 @@ def jitter(count: int, random: np.random.RandomState) -> np.ndarray:
     Rotation up to 15°, shear up to 0.3, each axis scaled by 0.8 to 1.2, shifts up to 1.5 pixels.
 
     Returns:
-        (count, 2, 3): for each image the map [M | o] from a point of the image to a point of the canvas, in pixels.
+      (count, 2, 3): for each image the map [M | o] from a point of the image to a point of the canvas, in pixels.
     """
     angle, shear = random.uniform(-0.26, 0.26, count), random.uniform(-0.3, 0.3, count)
     scale, shift = random.uniform(0.8, 1.2, (count, 2)), random.uniform(-1.5, 1.5, (count, 2))
@@ -63,11 +63,11 @@ def render(per_character: int, *, seed: int, characters: str = CHARACTERS) -> tu
     """Draw every character many times, each time in a random face, size and affine jitter.
 
     Args:
-        per_character: how many images of each.
-        seed: the same seed gives the same images, as long as Pillow draws the same.
+      per_character: how many images of each.
+      seed: the same seed gives the same images, as long as Pillow draws the same.
 
     Returns:
-        images (len(characters), per_character, 28, 28) uint8, 255 is ink, and labels (len(characters), per_character).
+      images (len(characters), per_character, 28, 28) uint8, 255 is ink, and labels (len(characters), per_character).
     """
     random = np.random.RandomState(seed)  # its stream is frozen; that of `default_rng` may change with NumPy
     # BASIC: without it, the drawing depends on whether the machine has libraqm.

@@ -13,18 +13,18 @@ def load(name: str, split: str = "train", *, data_dir: str | Path | None = None)
     """A data set by name, prepared first where it is not.
 
     Args:
-        name: `digits`, `mnist_5k` or `glyphs` (made on the spot), or a name of TFDS, as `fashion_mnist` (downloaded).
-        split: `train`, `test` or what the set has; parts and sums in TFDS's notation: `train[:80%]`, `train+test`.
-            Our sets are stored in a balanced order: `train[:100]` has of each class what is due to it in 100.
-        data_dir: where sets are kept; else NN_DATA_DIR, else TFDS_DATA_DIR, else ~/tensorflow_datasets.
+      name: `digits`, `mnist_5k` or `glyphs` (made on the spot), or a name of TFDS, as `fashion_mnist` (downloaded).
+      split: `train`, `test` or what the set has; parts and sums in TFDS's notation: `train[:80%]`, `train+test`.
+        Our sets are stored in a balanced order: `train[:100]` has of each class what is due to it in 100.
+      data_dir: where sets are kept; else NN_DATA_DIR, else TFDS_DATA_DIR, else ~/tensorflow_datasets.
 
     Returns:
-        Examples with `image` (height, width, channels) uint8 and `label` () int64; of a TFDS set, what it has.
-        Label names are `info.features["label"].names`.
+      Examples with `image` (height, width, channels) uint8 and `label` () int64; of a TFDS set, what it has.
+      Label names are `info.features["label"].names`.
 
     Raises:
-        ValueError: there is no such set, or no such split.
-        DataNotPreparedError: it is not in the data directory, and cannot be downloaded or written.
+      ValueError: there is no such set, or no such split.
+      DataNotPreparedError: it is not in the data directory, and cannot be downloaded or written.
     """
     builder = ready(name, data_directory(data_dir))
     try:

@@ -26,7 +26,7 @@ def data_directory(data_dir: str | Path | None = None) -> Path:
     """`data_dir`, else the environment's NN_DATA_DIR, else TFDS's own: TFDS_DATA_DIR or ~/tensorflow_datasets.
 
     Raises:
-        DataNotPreparedError: nothing of these is given, and there is no home directory.
+      DataNotPreparedError: nothing of these is given, and there is no home directory.
     """
     chosen = data_dir or os.environ.get("NN_DATA_DIR") or os.environ.get("TFDS_DATA_DIR")
     if chosen:
@@ -49,11 +49,11 @@ def prepare(name: str, *, data_dir: str | Path | None = None) -> Path:
     Any number of processes may prepare a set at the same time; one does it, the others wait.
 
     Returns:
-        The folder of the set.
+      The folder of the set.
 
     Raises:
-        ValueError: the name is neither ours nor TFDS's.
-        DataNotPreparedError: it cannot be downloaded or written.
+      ValueError: the name is neither ours nor TFDS's.
+      DataNotPreparedError: it cannot be downloaded or written.
     """
     return Path(ready(name, data_directory(data_dir)).data_path)
 
@@ -83,10 +83,10 @@ def open_builder(name: str, root: Path) -> Any:
     """The TFDS builder of one of our names or of TFDS's. Its set need not be on disk.
 
     Raises:
-        ValueError: the name is unknown.
-        DataNotPreparedError: TFDS's builder needs a module that is not installed, as some need TensorFlow; or the set
-            is stored in a format that only TensorFlow reads.
-        FileNotFoundError: the set's folder is there, without what TFDS writes last.
+      ValueError: the name is unknown.
+      DataNotPreparedError: TFDS's builder needs a module that is not installed, as some need TensorFlow; or the set
+        is stored in a format that only TensorFlow reads.
+      FileNotFoundError: the set's folder is there, without what TFDS writes last.
     """
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.read_only_builder import builder_from_files

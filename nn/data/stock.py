@@ -31,8 +31,8 @@ def download_and_prepare(builder: tfds.core.DatasetBuilder) -> None:
     """Download a stock set and write it to the builder's directory, with TFDS's progress bars.
 
     Raises:
-        NETWORK_ERRORS: what is downloaded cannot be had.
-        ModuleNotFoundError: the builder needs TensorFlow for more than files and images, and there is none.
+      NETWORK_ERRORS: what is downloaded cannot be had.
+      ModuleNotFoundError: the builder needs TensorFlow for more than files and images, and there is none.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(patience(3))

@@ -87,8 +87,9 @@ def fit(
         raise ValueError(f"fit expects wrt to select something to train; in {type(model).__name__}, {wrt} selects nothing.")
     # The step gives the memory of its input back for its output. A copy keeps the arrays of others who share the weights.
     trainable, rest = jax.tree.map(jnp.copy, (trainable, rest))
-    state = (trainable, optimizer.init(trainable), rest)
-    run_step = _compiled_step(graphdef, wrt, loss, optimizer)
+    # From here on a flat list of arrays: JAX passes it to the compiled step quicker than a tree of Flax's own nodes.
+    state, structure = jax.tree.flatten((trainable, optimizer.init(trainable), rest))
+    run_step = _compiled_step(graphdef, structure, wrt, loss, optimizer)
 
     settings = getattr(data, "settings", None)
     checkpoints = TrainingCheckpoints(checkpoint_directory) if checkpoint_directory is not None else None
@@ -96,13 +97,13 @@ def fit(
     step = 0
     try:
         if checkpoints and (latest := checkpoints.latest_step()) is not None:
-            state, record = checkpoints.restore(latest, state)
+            tree, record = checkpoints.restore(latest, jax.tree.unflatten(structure, state))
             if record["data"] != settings:
                 raise ValueError(
                     f"The checkpoints in {checkpoints.directory} are of a run on other data: {record['data']}; "
                     f"now it is {settings}. Use the same data, or another directory."
                 )
-            step, history = latest, record["history"]
+            state, step, history = jax.tree.leaves(tree), latest, record["history"]
         batches = iter(data.from_step(step))
         unrecorded: list[dict[str, Array]] = []
         with _progress_bar(progress, total=steps, completed=step) as advance:
@@ -116,22 +117,23 @@ def fit(
                     unrecorded = []
                     advance(step, history["loss"][-1])
                 if checkpoints and saving:
-                    checkpoints.save(step, state, {"history": history, "data": settings})
+                    checkpoints.save(step, jax.tree.unflatten(structure, state), {"history": history, "data": settings})
     finally:
         # An interrupt inside the call itself leaves nothing to keep: its input is given away, its output not yet there.
-        if not any(leaf.is_deleted() for leaf in jax.tree.leaves(state)):
-            nnx.update(model, state[0], state[2])
+        if not any(leaf.is_deleted() for leaf in state):
+            trainable, _, rest = jax.tree.unflatten(structure, state)
+            nnx.update(model, trainable, rest)
         if checkpoints:
             checkpoints.close()
     return history
 
 
 @lru_cache(maxsize=256)
-def _compiled_step(graphdef, wrt, loss: Loss, optimizer: optax.GradientTransformation):
+def _compiled_step(graphdef, structure, wrt, loss: Loss, optimizer: optax.GradientTransformation):
     """The compiled training step, one for each kind of model, loss and optimizer, kept for the next call of `fit`."""
 
     def step(state, batch):
-        trainable, optimizer_state, rest = state
+        trainable, optimizer_state, rest = jax.tree.unflatten(structure, state)
 
         def objective(trainable):
             # A new tree: NNX lets only variables made inside the gradient be moved inside it, as running averages are.
@@ -143,7 +145,7 @@ def _compiled_step(graphdef, wrt, loss: Loss, optimizer: optax.GradientTransform
 
         gradients, (scalars, rest) = jax.grad(objective, has_aux=True)(trainable)
         updates, optimizer_state = optimizer.update(gradients, optimizer_state, trainable)
-        return (optax.apply_updates(trainable, updates), optimizer_state, rest), scalars
+        return jax.tree.leaves((optax.apply_updates(trainable, updates), optimizer_state, rest)), scalars
 
     return jax.jit(step, donate_argnums=0)
 

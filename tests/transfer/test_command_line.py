@@ -1,0 +1,229 @@
+"""`python -m transfer`: its words, its refusals and its exits, on an experiment of a moment; and a true Ctrl-C."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import transfer.experiments
+from nn.data import DataNotPreparedError
+from transfer.__main__ import main
+from transfer.experiments import EXPERIMENTS, Experiment
+from transfer.report import Method, read_report
+
+ROOT = Path(__file__).parents[2]
+
+
+def quick_seed(seed, shots, methods):
+    """Both methods carry the seed's luck, and the second is better by 0.1, give or take."""
+    rng = np.random.default_rng(seed)
+    luck = rng.normal(0, 0.05)
+    for n in shots:
+        for name, gain in (("scratch", 0.0), ("fine-tune", 0.1 + rng.normal(0, 0.01))):
+            if name in methods:
+                yield n, name, 0.5 + luck + gain
+
+
+def quick(name="quick", run_seed=quick_seed):
+    return Experiment(
+        name=name,
+        title="A moment",
+        question="Is [this] quick?",  # brackets must not be taken for markup
+        methods=(Method(name="scratch", description="nothing"), Method(name="fine-tune", description="[all] of it")),
+        shots=(1,),
+        most_shots=20,
+        seeds=4,
+        run_seed=run_seed,
+    )
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Runs the command with one quick experiment; gives its exit status and what it printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def call(*words, experiments=None):
+        known = {e.name: e for e in experiments or [quick()]}
+        monkeypatch.setattr(transfer.experiments, "EXPERIMENTS", known)
+        capsys.readouterr()
+        try:
+            status = main([str(word) for word in words])
+        except SystemExit as exit_of_argparse:
+            status = exit_of_argparse.code
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return call
+
+
+def test_a_run_prints_its_table_and_writes_its_report(command, tmp_path):
+    status, out, err = command("--seeds", 3, "--shots", 1, 5, "--out", tmp_path / "here")
+    assert (status, err) == (0, "")
+    assert "positive" in out and "fine-tune" in out and "Report: " in out
+    results = read_report(tmp_path / "here" / "quick")
+    assert results.finished == (0, 1, 2) and not results.partial and results.settings == (1, 5)
+    assert results.accuracies("scratch", 1)[2] == pytest.approx(list(quick_seed(2, (1,), {"scratch"}))[0][2])
+    assert {path.suffix for path in (tmp_path / "here" / "quick").iterdir()} == {".json", ".html", ".png"}
+
+
+def test_the_command_in_the_report_gives_its_numbers_again(command, tmp_path):
+    command("--seeds", 3, "--shots", 5, "--methods", "fine-tune", "--out", "first")
+    first = read_report(tmp_path / "first" / "quick")
+    words = first.command.split()
+    assert words[:3] == ["python", "-m", "transfer"]
+    command(*words[3:], "--out", "second")
+    assert read_report(tmp_path / "second" / "quick").records == first.records
+
+
+def test_without_a_name_every_experiment_runs(command, tmp_path):
+    status, out, _ = command("--seeds", 2, experiments=[quick("one"), quick("two")])
+    assert status == 0 and out.count("Report: ") == 2
+    assert {path.name for path in (tmp_path / "reports").iterdir()} == {"one", "two"}
+
+
+def test_the_list_names_experiments_and_methods_and_runs_nothing(command, tmp_path):
+    status, out, err = command("--list")
+    assert (status, err) == (0, "")
+    for words in ("quick", "Is [this] quick?", "scratch", "nothing", "fine-tune", "[all] of it", "4 seeds"):
+        assert words in out
+    status, out, _ = command("--list", experiments=EXPERIMENTS.values())
+    assert all(method.name in out for experiment in EXPERIMENTS.values() for method in experiment.methods)
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_names_every_option(command):
+    status, out, err = command("--help")
+    assert (status, err) == (0, "")
+    options = ("--list", "--experiment", "--seeds", "--shots", "--methods", "--out", "--quiet")
+    assert all(option in out for option in options) and "examples:" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--experiment", "few_labls"], "quick; got few_labls"),
+        (["--experiment"], "--experiment"),
+        (["--seeds", "1"], "at least 2"),
+        (["--seeds", "-3"], "at least 2"),
+        (["--seeds", "many"], "many"),
+        (["--shots", "0"], "at least 1, got 0"),
+        (["--shots", "1", "-5"], "at least 1, got -5"),
+        (["--shots", "21"], "from 1 to 20"),
+        (["--shots", "1.5"], "1.5"),
+        (["--methods", "finetune"], "scratch, fine-tune; got finetune"),
+        (["--outt", "x"], "--outt"),
+        (["quick"], "quick"),
+        (["--out", "file"], "--out expects a folder that can be written, got file"),
+        (["--out", "file/under"], "--out expects a folder that can be written"),
+        (["--out", "taken"], "--out expects a folder that can be written"),
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_refused_in_one_line_before_anything_runs(words, named, command, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "quick").touch()  # where the report's folder has to be
+
+    def never(seed, shots, methods):
+        raise AssertionError("it ran")
+        yield
+
+    status, out, err = command(*words, experiments=[quick(run_seed=never)])
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1 and err.endswith("\n") and "Traceback" not in err
+    assert named in err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_must_not_be_written_is_refused(command, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    status, out, err = command("--out", "locked")
+    assert (status, out, len(err.splitlines())) == (2, "", 1) and "Permission denied" in err
+
+
+def test_data_that_cannot_be_had_is_said_in_one_line(command):
+    def without_data(seed, shots, methods):
+        raise DataNotPreparedError("There is no home directory to keep data in: set NN_DATA_DIR to a folder.")
+        yield
+
+    status, _, err = command(experiments=[quick(run_seed=without_data)])
+    assert status == 2
+    assert err.splitlines() == [
+        "python -m transfer: There is no home directory to keep data in: set NN_DATA_DIR to a folder."
+    ]
+
+
+@pytest.mark.parametrize("finished", [2, 3])
+def test_an_interrupt_reports_the_seeds_that_finished(finished, command, tmp_path):
+    def interrupted(seed, shots, methods):
+        for number in quick_seed(seed, shots, methods):
+            if seed == finished and number[1] == "fine-tune":
+                raise KeyboardInterrupt
+            yield number
+
+    status, out, err = command("--seeds", 5, experiments=[quick(run_seed=interrupted), quick("next")])
+    assert status == 130 and "Report: " in out
+    assert err == f"Interrupted: {finished} of 5 seeds finished and are in the report.\n"
+    results = read_report(tmp_path / "reports" / "quick")
+    assert results.partial and results.finished == tuple(range(finished)) and len(results.seeds) == 5
+    assert not (tmp_path / "reports" / "next").exists() or not list((tmp_path / "reports" / "next").iterdir())
+
+
+def test_an_interrupt_before_the_first_seed_has_nothing_to_report(command, tmp_path):
+    def interrupted(seed, shots, methods):
+        raise KeyboardInterrupt
+        yield
+
+    status, _, err = command(experiments=[quick(run_seed=interrupted)])
+    assert status == 130 and len(err.splitlines()) == 1 and "nothing to report" in err
+    assert not list(tmp_path.rglob("report.*"))
+
+
+# The experiment as it is, announcing each number; and Ctrl-C as a terminal would send it, even where this test was started
+# by a program that ignores it.
+PROGRAM = """
+import dataclasses, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from transfer.__main__ import main
+from transfer.experiments import EXPERIMENTS, few_labels
+
+def announced(seed, shots, methods):
+    for number in few_labels.run_seed(seed, shots, methods):
+        yield number
+        print("number", seed, flush=True)
+
+few_labels.CONFIGURATION["steps"] = 50
+EXPERIMENTS["few_labels"] = dataclasses.replace(EXPERIMENTS["few_labels"], run_seed=announced)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_true_run_keeps_the_seeds_that_finished(tmp_path):
+    words = ["--experiment", "few_labels", "--methods", "raw pixels", "--shots", "1", "--seeds", "500", "--out", str(tmp_path)]
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *words],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        for line in child.stdout:
+            if line == "number 3\n":
+                break
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate()
+    assert child.returncode == 130, err
+    results = read_report(tmp_path / "few_labels")
+    assert results.partial and 3 <= len(results.finished) < 500
+    assert results.finished == tuple(range(len(results.finished)))
+    assert err.splitlines() == [f"Interrupted: {len(results.finished)} of 500 seeds finished and are in the report."]
+    assert "Report: " in out
+    assert json.loads((tmp_path / "few_labels" / "report.json").read_text())["configuration"]["steps"] == 50
