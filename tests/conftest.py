@@ -5,7 +5,8 @@ The hook comes first: it has to be there before `nn` and `transfer` are imported
 
 from jaxtyping import install_import_hook
 
-install_import_hook(["nn", "transfer"], "beartype.beartype")
+# The numeric tower: an int is a float, as type checkers have it.
+install_import_hook(["nn", "transfer"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 import jax  # noqa: E402
 

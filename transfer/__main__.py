@@ -77,6 +77,7 @@ def main(words: list[str] | None = None) -> int:
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+    from nn.data import DataNotPreparedError
     from nn.training import enable_compilation_cache
     from transfer.experiments import EXPERIMENTS, run
     from transfer.report import results_table, write_report
@@ -97,7 +98,7 @@ def main(words: list[str] | None = None) -> int:
         chosen = [EXPERIMENTS[name] for name in dict.fromkeys(given.experiment or EXPERIMENTS)]
         for experiment in chosen:
             experiment.check(given.seeds, given.shots, given.methods)
-        require_writable(given.out)
+            require_writable(given.out / experiment.name)
     except (ValueError, OSError) as error:
         print(f"python -m transfer: {describe(error, given.out)}", file=sys.stderr)
         return 2
@@ -108,14 +109,18 @@ def main(words: list[str] | None = None) -> int:
         command = shlex.join(["python", "-m", "transfer", "--experiment", experiment.name, *choices(given)])
         with Progress(*columns, console=console, disable=given.quiet or not console.is_terminal) as progress:
             task = progress.add_task(experiment.title, total=experiment.count(given.seeds, given.shots, given.methods))
-            results = run(
-                experiment,
-                seeds=given.seeds,
-                shots=given.shots,
-                methods=given.methods,
-                command=command,
-                on_number=lambda progress=progress, task=task: progress.advance(task),
-            )
+            try:
+                results = run(
+                    experiment,
+                    seeds=given.seeds,
+                    shots=given.shots,
+                    methods=given.methods,
+                    command=command,
+                    on_number=lambda progress=progress, task=task: progress.advance(task),
+                )
+            except DataNotPreparedError as error:
+                print(f"python -m transfer: {error}", file=sys.stderr)
+                return 2
         if not results.finished:
             print("Interrupted before a seed of this experiment finished: nothing to report.", file=sys.stderr)
             return INTERRUPTED

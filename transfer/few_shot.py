@@ -19,10 +19,13 @@ def class_prototypes(
     """The mean of each class's features: Snell et al. 2017, eq. 1.
 
     Raises:
-      ValueError: if there are not as many labels as features, or a class has no example.
+      ValueError: if there are not as many labels as features, a label is outside the classes, or a class has no example.
     """
     if len(features) != len(labels):
         raise ValueError(f"class_prototypes expects a label for each row, got {len(features)} rows, {len(labels)} labels.")
+    outside = sorted(set(np.unique(labels).tolist()) - set(range(classes)))
+    if outside:
+        raise ValueError(f"class_prototypes expects labels from 0 to {classes - 1}, got {outside}.")
     missing = sorted(set(range(classes)) - set(np.unique(labels).tolist()))
     if missing:
         raise ValueError(f"class_prototypes expects an example of each of {classes} classes, got none of {missing}.")

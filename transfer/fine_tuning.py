@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from nn.data import Dataset
 from nn.layers import Linear
 from nn.models import Classifier
-from nn.training import classification_loss, fit, predict
+from nn.training import History, classification_loss, fit, predict
 
 Network = TypeVar("Network", bound=Classifier)
 
@@ -59,7 +59,7 @@ def fine_tune(
     learning_rate: float = 1e-3,
     batch_size: int = 64,
     wrt=nnx.Param,
-) -> dict[str, list[float]]:
+) -> History:
     """Trains a model in place on labelled images: all of it, or what `wrt` selects.
 
     Args:
@@ -90,7 +90,7 @@ def linear_probe(
     seed: int,
     learning_rate: float = 1e-2,
     batch_size: int = 64,
-) -> dict[str, list[float]]:
+) -> History:
     """Trains the model's head in place, on features that do not move.
 
     The same result as `fine_tune` with all but the head frozen, for less: the features are computed once.

@@ -68,9 +68,9 @@ def freeze(model: nnx.Module, patterns: str | Sequence[str]) -> PathFilter:
         Flax's own BatchNorm and Dropout cannot.
     """
     patterns = _patterns(patterns)
-    modules = [(dotted(path), node) for path, node in nnx.iter_graph(model) if path and isinstance(node, nnx.Module)]
-    names = [dotted(path) for path, _ in nnx.to_flat_state(nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat)))]
-    _require_matches("freeze", patterns, [*names, *(name for name, _ in modules)])
+    modules = [(dotted(path), node) for path, node in nnx.iter_graph(model) if isinstance(node, nnx.Module)]
+    names = [dotted(path) for path, _ in nnx.to_flat_state(nnx.state(model, nnx.Param))]
+    _require_matches("freeze", patterns, [*names, *(name for name, _ in modules if name)])
     inside = [(name, module) for name, module in modules if any(matches(name, p) for p in patterns)]
     for name, module in inside:
         has_mode = hasattr(module, "use_running_average") or hasattr(module, "deterministic")

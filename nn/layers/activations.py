@@ -27,8 +27,9 @@ def leaky_relu(x: Values, negative_slope: float = 0.01) -> Values:
 
 def elu(x: Values, alpha: float = 1.0) -> Values:
     """x above 0, α (eˣ − 1) below. Clevert, Unterthiner and Hochreiter 2016, eq. 15."""
-    # The exponential's argument is kept at or below 0, or its overflow would make the unused branch's gradient NaN.
-    return jnp.where(x > 0, x, alpha * jnp.expm1(jnp.minimum(x, 0)))
+    # The exponential's argument is kept at or below 0, or its overflow would make the unused branch's gradient NaN; by
+    # `where`, since `minimum` would halve the slope at 0.
+    return jnp.where(x > 0, x, alpha * jnp.expm1(jnp.where(x > 0, 0, x)))
 
 
 def sigmoid(x: Values) -> Values:
@@ -62,7 +63,8 @@ def gelu(x: Values, approximate: bool = True) -> Values:
     """
     if approximate:
         return 0.5 * x * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-    return 0.5 * x * (1 + jax.lax.erf(x / math.sqrt(2)))
+    # erfc: far below 0, 1 + erf would be the difference of two numbers near 1, and x times its rounding.
+    return 0.5 * x * jax.lax.erfc(-x / math.sqrt(2))
 
 
 def softmax(x: Values, axis: int = -1) -> Values:

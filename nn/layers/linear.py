@@ -21,7 +21,7 @@ def linear(
       bias: b, or None for none.
     """
     y = x @ kernel
-    return y if bias is None else y + bias
+    return y if bias is None else y + jnp.broadcast_to(bias, y.shape)
 
 
 class Linear(nnx.Module):

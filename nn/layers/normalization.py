@@ -64,7 +64,8 @@ def batch_norm(
 
     Reference: Ioffe and Szegedy 2015, "Batch Normalization", algorithm 1.
     """
-    return _scale_and_shift(x, (_at_least_float32(x) - mean) * jax.lax.rsqrt(var + epsilon), scale, bias)
+    mean, factor = jnp.broadcast_to(mean, x.shape), jnp.broadcast_to(jax.lax.rsqrt(var + epsilon), x.shape)
+    return _scale_and_shift(x, (_at_least_float32(x) - mean) * factor, scale, bias)
 
 
 def _at_least_float32(x):
@@ -73,9 +74,9 @@ def _at_least_float32(x):
 
 def _scale_and_shift(x, normalized, scale, bias):
     if scale is not None:
-        normalized = normalized * scale
+        normalized = normalized * jnp.broadcast_to(scale, x.shape)
     if bias is not None:
-        normalized = normalized + bias
+        normalized = normalized + jnp.broadcast_to(bias, x.shape)
     # The caller's precision, raised only by the parameters', never by the float32 of the statistics.
     return normalized.astype(jnp.result_type(x, *(p for p in (scale, bias) if p is not None)))
 

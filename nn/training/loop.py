@@ -35,7 +35,7 @@ class RestartableBatches(Protocol):
 
 
 class NonFiniteLossError(FloatingPointError):
-    """The loss became infinite or not a number. The message says at which step."""
+    """The loss, or what the next loss depends on, became infinite or not a number. The message says at which step."""
 
 
 def fit(
@@ -117,6 +117,7 @@ def fit(
                     unrecorded = []
                     advance(step, history["loss"][-1])
                 if checkpoints and saving:
+                    _require_finite(state, step)
                     checkpoints.save(step, jax.tree.unflatten(structure, state), {"history": history, "data": settings})
     finally:
         # An interrupt inside the call itself leaves nothing to keep: its input is given away, its output not yet there.
@@ -173,6 +174,16 @@ def _record(history: History, unrecorded: list[dict[str, Array]], step: int) -> 
     history["step"].append(step)
     for name, value in values.items():
         history.setdefault(name, []).append(float(value.mean()))
+
+
+def _require_finite(state: list[Array], step: int) -> None:
+    """Refuses numbers that the next loss would show to be broken: the gradient of a finite loss can be infinite."""
+    numbers = [leaf for leaf in state if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    if not all(bool(jnp.isfinite(leaf).all()) for leaf in numbers):
+        raise NonFiniteLossError(
+            f"The update at step {step} left parameters that are not finite, though the loss was. Look for a function whose "
+            "slope is infinite where its value is not, as √x at 0, or clip the gradients."
+        )
 
 
 @contextmanager

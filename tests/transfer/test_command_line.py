@@ -68,7 +68,7 @@ def test_a_run_prints_its_table_and_writes_its_report(command, tmp_path):
     assert "positive" in out and "fine-tune" in out and "Report: " in out
     results = read_report(tmp_path / "here" / "quick")
     assert results.finished == (0, 1, 2) and not results.partial and results.settings == (1, 5)
-    assert results.accuracies("scratch", 1)[2] == pytest.approx(list(quick_seed(2, (1,), {"scratch"}))[0][2])
+    assert results.accuracies("scratch", 1)[2] == pytest.approx(next(quick_seed(2, (1,), {"scratch"}))[2])
     assert {path.suffix for path in (tmp_path / "here" / "quick").iterdir()} == {".json", ".html", ".png"}
 
 
@@ -154,9 +154,7 @@ def test_data_that_cannot_be_had_is_said_in_one_line(command):
 
     status, _, err = command(experiments=[quick(run_seed=without_data)])
     assert status == 2
-    assert err.splitlines() == [
-        "python -m transfer: There is no home directory to keep data in: set NN_DATA_DIR to a folder."
-    ]
+    assert err.splitlines() == ["python -m transfer: There is no home directory to keep data in: set NN_DATA_DIR to a folder."]
 
 
 @pytest.mark.parametrize("finished", [2, 3])

@@ -188,7 +188,7 @@ def test_parameters_that_are_not_finite_are_not_checkpointed(tmp_path):
     x = examples()["image"].copy()
     x[8 * 3 : 8 * 4] = 0
     data, model = batches(seed=None, image=x), Linear(4, 3, rngs=nnx.Rngs(0), use_bias=False)
-    with pytest.raises(NonFiniteLossError, match="at step [45]"):
+    with pytest.raises(NonFiniteLossError, match=r"at step [45]"):
         fit(model, data, optimizer=ADAMW, steps=8, loss=root, checkpoint_directory=tmp_path, checkpoint_every=2)
     checkpoints = TrainingCheckpoints(tmp_path)
     assert checkpoints.latest_step() == 2

@@ -85,7 +85,7 @@ def test_the_same_seeds_give_the_same_numbers(configuration):
 
 @pytest.mark.slow
 def test_pretraining_helps_with_one_label_and_it_is_the_pretraining(configuration):
-    """A third of the pretraining. Twenty other seeds, one by one: the probe gained from 11 points up, prototypes from 15."""
+    """A third of the pretraining. Six other seeds, one by one: the probe gained 13 to 25 points, prototypes 19 to 30."""
     configuration(pretraining_steps=800, steps=150)
     results = run(FEW_LABELS, seeds=3, shots=(1,), methods=["linear probe", "prototypes", "random features", "raw pixels"])
     accuracy = {row.method.name: row.accuracy.mean for row in outcomes(results)}

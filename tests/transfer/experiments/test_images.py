@@ -1,5 +1,7 @@
 """All sets at one size, and the choice of a few examples."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -46,5 +48,5 @@ def test_a_smaller_choice_is_a_part_of_a_larger_one(seed):
         assert len(set(chosen)) == len(chosen)
     for c in classes:
         of_class = [chosen[labels[chosen] == c] for chosen in choices.values()]
-        for fewer, more in zip(of_class, of_class[1:], strict=False):
+        for fewer, more in pairwise(of_class):
             np.testing.assert_array_equal(more[: len(fewer)], fewer)

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from flax import nnx
 
+from nn.training import evaluate
+from transfer import fine_tune, replace_head
 from transfer.experiments import NEGATIVE_TRANSFER, negative_transfer, run
 from transfer.experiments.images import images
 
@@ -92,17 +95,23 @@ def test_shifted_source_labels_harm_through_a_shared_head_and_right_ones_do_not(
 
 @pytest.mark.slow
 def test_a_fresh_head_reaches_the_same_whatever_the_source_labels_were_called(configuration):
-    """A head that reused the source head's beginning would see a difference here that is none."""
-    configuration(pretraining_steps=250, steps=100)
-    differences = [fresh_head_accuracy(seed, share=1.0) - fresh_head_accuracy(seed, share=0.0) for seed in range(6)]
-    assert abs(np.mean(differences)) < 0.025
+    """Twenty-four seeds one by one: −0.2 ± 0.6 points. A head that begins as the source's began still fits the source's
+    names for the classes, and finds a difference of 5 points where there is none."""
+    configuration(pretraining_steps=250, steps=50)
+
+    def gap(seed, beginning):
+        return reached(seed, beginning, share=1.0) - reached(seed, beginning, share=0.0)
+
+    assert abs(np.mean([gap(seed, "fresh") for seed in range(6)])) < 0.025
+    assert np.mean([gap(seed, "source's") for seed in range(6)]) < -0.03
 
 
-def fresh_head_accuracy(seed, *, share):
-    """Accuracy on the digits of a fresh head on features of MNIST, a share of whose labels was shifted."""
-    settings = negative_transfer.CONFIGURATION
+def reached(seed, beginning, *, share):
+    """Accuracy on the digits after fine-tuning what learned from MNIST, a share of whose labels was shifted."""
     x, y, test_x, test_y = negative_transfer.target(seed, 5)
-    start = negative_transfer.pretrained(seed, share)
-    model = negative_transfer.replace_head(start, 10, rngs=negative_transfer.rngs(seed, negative_transfer.HEAD))
-    negative_transfer.linear_probe(model, x, y, steps=settings["steps"], seed=seed, learning_rate=1e-2)
-    return negative_transfer.evaluate(model, test_x, test_y)
+    rngs = negative_transfer.rngs(seed, negative_transfer.HEAD)
+    model = replace_head(negative_transfer.pretrained(seed, share), 10, rngs=rngs)
+    if beginning == "source's":
+        nnx.update(model.head, nnx.state(negative_transfer.untrained(seed).head))
+    fine_tune(model, x, y, steps=negative_transfer.CONFIGURATION["steps"], seed=seed)
+    return evaluate(model, test_x, test_y)
