@@ -14,6 +14,9 @@ def softmax_cross_entropy(logits: Float[Array, "*batch classes"], labels: Int[Ar
       labels: the index of the right class, from 0 to classes − 1. Under jit an index outside gives NaN, not another
         class's loss.
 
+    Raises:
+      ValueError: if there is not one label for each row of logits.
+
     Reference: Bishop 2006, "Pattern Recognition and Machine Learning", eq. 4.108.
     """
     raise NotImplementedError("TODO: what is log softmax(z)[label], with the logarithm taken on paper, before any code?")

@@ -91,7 +91,7 @@ class LayerNorm(nnx.Module):
       epsilon: added to the variance, so that a constant example does not divide by 0.
       use_bias: whether to learn a bias.
       use_scale: whether to learn a scale.
-      rngs: not used; here because every layer has it.
+      rngs: scale and bias each take a key, as in Flax, so that what is made after them begins alike.
 
     Raises:
       ValueError: from a call whose input has another number of features.
@@ -102,8 +102,8 @@ class LayerNorm(nnx.Module):
     ):
         require_positive("LayerNorm", num_features=num_features)
         self.num_features, self.epsilon = num_features, epsilon
-        self.scale = nnx.Param(ones(None, (num_features,))) if use_scale else None
-        self.bias = nnx.Param(zeros(None, (num_features,))) if use_bias else None
+        self.scale = nnx.Param(ones(rngs.params(), (num_features,))) if use_scale else None
+        self.bias = nnx.Param(zeros(rngs.params(), (num_features,))) if use_bias else None
 
     def __call__(self, x: Float[Array, "*batch features"]) -> Float[Array, "*batch features"]:
         require_features("LayerNorm", x, self.num_features)
@@ -119,7 +119,7 @@ class RMSNorm(nnx.Module):
     def __init__(self, num_features: int, *, epsilon: float = 1e-6, use_scale: bool = True, rngs: nnx.Rngs):
         require_positive("RMSNorm", num_features=num_features)
         self.num_features, self.epsilon = num_features, epsilon
-        self.scale = nnx.Param(ones(None, (num_features,))) if use_scale else None
+        self.scale = nnx.Param(ones(rngs.params(), (num_features,))) if use_scale else None
 
     def __call__(self, x: Float[Array, "*batch features"]) -> Float[Array, "*batch features"]:
         require_features("RMSNorm", x, self.num_features)
@@ -140,7 +140,7 @@ class BatchNorm(nnx.Module):
       epsilon: added to the variance, so that a constant feature does not divide by 0.
       use_bias: whether to learn a bias.
       use_scale: whether to learn a scale.
-      rngs: not used; here because every layer has it.
+      rngs: scale and bias each take a key, as in Flax, so that what is made after them begins alike.
 
     Attributes:
       frozen: while True the layer stays in evaluation mode, whatever `train()` says; `transfer.freeze` sets it.
@@ -165,8 +165,8 @@ class BatchNorm(nnx.Module):
         self.use_running_average, self.frozen = use_running_average, False
         self.mean = nnx.BatchStat(zeros(None, (num_features,)))
         self.var = nnx.BatchStat(ones(None, (num_features,)))
-        self.scale = nnx.Param(ones(None, (num_features,))) if use_scale else None
-        self.bias = nnx.Param(zeros(None, (num_features,))) if use_bias else None
+        self.scale = nnx.Param(ones(rngs.params(), (num_features,))) if use_scale else None
+        self.bias = nnx.Param(zeros(rngs.params(), (num_features,))) if use_bias else None
 
     def __call__(
         self, x: Float[Array, "*batch features"], use_running_average: bool | None = None

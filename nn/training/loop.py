@@ -137,8 +137,8 @@ def _compiled_step(graphdef, structure, wrt, loss: Loss, optimizer: optax.Gradie
         trainable, optimizer_state, rest = jax.tree.unflatten(structure, state)
 
         def objective(trainable):
-            # A new tree: NNX lets only variables made inside the gradient be moved inside it, as running averages are.
-            model = nnx.merge(graphdef, trainable, jax.tree.map(lambda leaf: leaf, rest))
+            # A copy: NNX lets only variables made inside the gradient be moved inside it, as running averages are.
+            model = nnx.merge(graphdef, trainable, rest, copy=True)
             value = loss(model, batch)
             value, scalars = value if isinstance(value, tuple) else (value, {})
             _, _, moved = nnx.split(model, wrt, ...)

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from nn.training.metrics import accuracy
+from nn.training.metrics import accuracy, require_labels
 
 
 def softmax_cross_entropy(logits: Float[Array, "*batch classes"], labels: Int[Array, "*batch"]) -> Float[Array, "*batch"]:
@@ -22,8 +22,12 @@ def softmax_cross_entropy(logits: Float[Array, "*batch classes"], labels: Int[Ar
       labels: the index of the right class, from 0 to classes − 1. Under jit an index outside gives NaN, not another
         class's loss.
 
+    Raises:
+      ValueError: if there is not one label for each row of logits.
+
     Reference: Bishop 2006, "Pattern Recognition and Machine Learning", eq. 4.108.
     """
+    require_labels("softmax_cross_entropy", logits, labels)
     shifted = logits - logits.max(-1, keepdims=True)
     log_normalizer = jnp.log(jnp.exp(shifted).sum(-1))
     # fill: a label outside the classes must not be clamped to the nearest one. A negative index would wrap around.
@@ -38,7 +42,11 @@ def sigmoid_cross_entropy(logits: Float[Array, "*shape"], labels: Float[Array, "
     Args:
       logits: scores before the sigmoid, of any finite size.
       labels: 0 or 1, or a probability between.
+
+    Raises:
+      ValueError: if the two differ in shape.
     """
+    _require_same_shape("sigmoid_cross_entropy", logits, labels)
     # log σ(z) = −softplus(−z) and log(1 − σ(z)) = −softplus(z); their difference is z.
     return jnp.logaddexp(logits, 0) - labels * logits
 
@@ -46,8 +54,19 @@ def sigmoid_cross_entropy(logits: Float[Array, "*shape"], labels: Float[Array, "
 def mean_squared_error(
     predictions: Float[Array, "*batch outputs"], targets: Float[Array, "*batch outputs"]
 ) -> Float[Array, "*batch"]:
-    """The squared distance, averaged over the last axis."""
+    """The squared distance, averaged over the last axis.
+
+    Raises:
+      ValueError: if the two differ in shape.
+    """
+    _require_same_shape("mean_squared_error", predictions, targets)
     return ((predictions - targets) ** 2).mean(-1)
+
+
+def _require_same_shape(function: str, outputs: Array, targets: Array) -> None:
+    """(4, 1) and (4,) would broadcast to (4, 4): sixteen losses for four examples, and no error."""
+    if outputs.shape != targets.shape:
+        raise ValueError(f"{function} expects arrays of one shape, got {outputs.shape} and {targets.shape}.")
 
 
 def classification_loss(

@@ -43,6 +43,19 @@ def build(name):
     return tuple(cls(*arguments, **options, rngs=nnx.Rngs(params=3, dropout=7)) for cls in (ours, theirs))
 
 
+@every_pair
+def test_from_the_same_keys_it_begins_as_flax_does_and_leaves_the_next_layer_the_same_keys(name):
+    ours, theirs, arguments, options = PAIRS[name]
+    begun = []
+    for cls in (ours, theirs):
+        rngs = nnx.Rngs(params=3, dropout=7)
+        begun.append((by_name(nnx.state(cls(*arguments, **options, rngs=rngs), WEIGHTS)), int(rngs.params.count[...])))
+    (own, own_keys), (flax, flax_keys) = begun
+    assert own.keys() == flax.keys() and own_keys == flax_keys
+    for key, value in own.items():
+        np.testing.assert_allclose(value, flax[key], rtol=1e-6)
+
+
 def randomize(module, seed=0):
     """Gives every weight a value of its own, all positive since one of them may be a variance."""
     random = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ import jax
 import pytest
 
 from nn.training import enable_compilation_cache
+from nn.training.compilation_cache import remove_oldest
 
 ROOT = Path(__file__).parents[3]
 
@@ -42,7 +43,7 @@ def in_a_process(*, largest=2**31, programs=2, **variables):
 
 @pytest.mark.slow
 def test_what_one_process_compiled_the_next_does_not(tmp_path):
-    folder = str(tmp_path / ".cache" / "first-principles-jax" / "xla")
+    folder = str(tmp_path / ".cache" / "first-principles-jax" / "compiled")
     assert in_a_process(HOME=tmp_path) == [folder, "False"]
     assert in_a_process(HOME=tmp_path) == [folder, "True"]
 
@@ -54,14 +55,22 @@ def test_a_home_that_cannot_be_written_costs_nothing_but_time(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_cache_stays_within_its_bound(tmp_path):
-    """Twenty programs of some kilobytes each: without the bound all of them stay."""
-    sizes = {}
-    for largest in (2**31, 2**14):
-        folder = tmp_path / str(largest)
-        in_a_process(HOME=folder, largest=largest, programs=20)
-        sizes[largest] = sum(path.stat().st_size for path in folder.rglob("*-cache"))
-    assert 0 < sizes[2**14] <= 2**14 < sizes[2**31]
+def test_a_cache_beyond_its_bound_is_cut_by_the_next_process(tmp_path):
+    """Of twenty programs of some kilobytes each, all stay; the next process removes them before it writes its two."""
+    entries = lambda: sum(1 for path in tmp_path.rglob("*-cache"))  # noqa: E731
+    in_a_process(HOME=tmp_path, programs=20)
+    all_of_them = entries()
+    in_a_process(HOME=tmp_path, largest=1, programs=2)
+    assert all_of_them >= 20 and 0 < entries() < all_of_them / 2
+
+
+@pytest.mark.parametrize(("largest", "left"), [(400, "abcd"), (399, "bcd"), (200, "cd"), (199, "d"), (0, "")])
+def test_the_files_written_longest_ago_go_first(largest, left, tmp_path):
+    for age, name in enumerate("dcba"):
+        (tmp_path / name).write_bytes(bytes(100))
+        os.utime(tmp_path / name, (1e9, 1e9 - age))
+    remove_oldest(tmp_path, largest)
+    assert "".join(sorted(path.name for path in tmp_path.iterdir())) == left
 
 
 def test_the_folder_that_the_user_has_set_stands(monkeypatch, tmp_path):

@@ -158,3 +158,14 @@ def test_the_classification_loss_is_the_mean_with_the_share_that_is_right_beside
     assert loss == pytest.approx(float(softmax_cross_entropy(2 * single(LOGITS[0]), LABELS[0]).mean()), rel=1e-6)
     assert scalars.keys() == {"accuracy"}
     assert scalars["accuracy"] == np.mean(LOGITS[0].argmax(-1) == LABELS[0])
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs", "targets"),
+    [(softmax_cross_entropy, (4, 3), (1,)), (sigmoid_cross_entropy, (4, 1), (4,)), (mean_squared_error, (4, 1), (4,))],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_targets_of_another_shape_are_refused_and_not_broadcast(loss, outputs, targets, without_type_checks):
+    dtype = jnp.int32 if loss is softmax_cross_entropy else jnp.float32
+    with pytest.raises(ValueError, match=rf"{loss.__name__} expects .*\(4, .\).*\({targets[0]},\)"):
+        loss(jnp.ones(outputs), jnp.ones(targets, dtype))

@@ -1,6 +1,5 @@
 from itertools import pairwise
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -55,11 +54,30 @@ def test_leading_axes_are_free():
     assert accuracy(logits[0], labels[0]) == accuracy(logits, labels)[0]
 
 
-def test_the_confusion_matrix_is_that_of_scikit_learn_compiled_or_not():
+def test_the_confusion_matrix_is_that_of_scikit_learn():
     taken_for = LOGITS.argmax(-1)
     theirs = sklearn.metrics.confusion_matrix(LABELS, taken_for, labels=range(6))
-    for compute in (confusion_matrix, jax.jit(confusion_matrix, static_argnums=2)):
-        np.testing.assert_array_equal(compute(jnp.asarray(taken_for), jnp.asarray(LABELS), 6), theirs)
+    np.testing.assert_array_equal(confusion_matrix(taken_for, LABELS, 6), theirs)
+    np.testing.assert_array_equal(confusion_matrix(jnp.asarray(taken_for), jnp.asarray(LABELS), 6), theirs)
+
+
+@pytest.mark.parametrize("stray", [-1, 3])
+def test_a_confusion_with_no_class_is_refused_and_not_counted_elsewhere(stray, without_type_checks):
+    with pytest.raises(ValueError, match=rf"classes from 0 to 2, got \[{stray}\]"):
+        confusion_matrix(np.array([0, 1, 2]), np.array([0, stray, 2]), 3)
+    with pytest.raises(ValueError, match="a label for each prediction"):
+        confusion_matrix(np.array([0, 1, 2]), np.array([0, 1]), 3)
+
+
+def test_scores_that_are_not_numbers_are_never_right():
+    logits = jnp.array([[jnp.nan, 1.0], [jnp.nan, jnp.nan], [2.0, 1.0]])
+    np.testing.assert_array_equal(accuracy(logits, jnp.array([0, 0, 0])), [0, 0, 1])
+
+
+@pytest.mark.parametrize("measure", [accuracy, lambda z, y: top_k_accuracy(z, y, 2)], ids=["accuracy", "top_k_accuracy"])
+def test_labels_of_another_shape_are_refused_and_not_broadcast(measure, without_type_checks):
+    with pytest.raises(ValueError, match=r"logits\.shape=\(40, 5\), labels\.shape=\(40, 1\)"):
+        measure(jnp.asarray(LOGITS), jnp.asarray(LABELS)[:, None])
 
 
 @pytest.mark.parametrize("k", [0, 6, -1])
