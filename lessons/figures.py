@@ -10,6 +10,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from numpy.typing import ArrayLike
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555", "#8C6D31", "#9A4FC4", "#B5BD00")
 """Ten line and class colours; the first six are Okabe and Ito's (2008), told apart with any colour vision."""
@@ -37,7 +38,9 @@ def use_lesson_style() -> None:
     )
 
 
-def show_images(images: np.ndarray, titles: Sequence[object] | None = None, *, columns: int = 10, signed: bool = False) -> None:
+def show_images(
+    images: ArrayLike, titles: Sequence[object] | np.ndarray | None = None, *, columns: int = 10, signed: bool = False
+) -> None:
     """A grid of images on one common scale, so that dark in one is dark in all.
 
     Args:
@@ -132,9 +135,9 @@ def _label_ends(axis: Axes, ends: list[tuple[float, float, str, str]]) -> None:
 
 def decision_regions(
     axis: Axes,
-    predict: Callable[[np.ndarray], np.ndarray],
-    x: np.ndarray,
-    y: np.ndarray,
+    predict: Callable[[np.ndarray], ArrayLike],
+    x: ArrayLike,
+    y: ArrayLike,
     *,
     resolution: int = 150,
     title: str = "",

@@ -5,7 +5,7 @@ A network here is an `nn.models.Classifier`: its output is head(features(x)).
 
 import dataclasses
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import optax
@@ -58,7 +58,7 @@ def fine_tune(
     seed: int,
     learning_rate: float = 1e-3,
     batch_size: int = 64,
-    wrt=nnx.Param,
+    wrt: Any = nnx.Param,
 ) -> History:
     """Trains a model in place on labelled images: all of it, or what `wrt` selects.
 

@@ -14,7 +14,7 @@ from transfer.experiments.images import SIDE, first_of_each_class, images
 def test_every_set_comes_as_ink_on_paper_at_one_size(name, classes):
     x, y = images(name, "test")
     assert x.shape == (len(y), SIDE * SIDE) and x.dtype == np.float32 and y.dtype == np.int32
-    assert x.min() >= 0 and x.max() <= 1 and x.max() > 0.9
+    assert x.min() >= 0 and 0.9 < x.max() < 1 + 1e-6  # a resized 1 may come out a rounding above
     assert set(y) == set(range(classes))
     pages = x.reshape(-1, SIDE, SIDE)
     assert pages[:, 4:12, 4:12].mean() > 3 * np.concatenate([pages[:, :2], pages[:, -2:]], 1).mean()  # the ink is inside
