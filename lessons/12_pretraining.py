@@ -286,7 +286,7 @@ print(f"largest feature {own.max():.1f}, largest difference {apart:.6f}")
 #
 # ## What did it cost?
 #
-# Pretraining is not free: thousands of labelled pictures of other characters, and 2,500 steps where the target took 300.
+# Pretraining is not free: thousands of labelled pictures of other characters, and 1,500 steps where the target took 300.
 # It pays when somebody has already done it, or when one pretraining serves many targets. And it can *hurt*, if the source
 # teaches what is false of the target; the experiment `negative_transfer` plants such a case: `python -m transfer
 # --experiment negative_transfer`.

@@ -27,7 +27,7 @@ CONFIGURATION = {
     "classes": 137,
     "new_classes": 20,
     "hidden": [256, 256, 128],
-    "pretraining_steps": 2500,
+    "pretraining_steps": 1500,
     "steps": 300,
     "batch_size": 64,
     "learning_rate": 1e-3,
