@@ -181,8 +181,8 @@ class Batches:
         """What decides the batches beside the examples: a resumed run compares it with the run that it goes on from."""
         return {
             "examples": len(self.dataset),
-            "batch_size": self.batch_size,
-            "seed": self.seed,
+            "batch_size": int(self.batch_size),
+            "seed": None if self.seed is None else int(self.seed),
             "drop_remainder": self.drop_remainder,
         }
 

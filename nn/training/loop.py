@@ -71,9 +71,10 @@ def fit(
       The history: lists of equal length under `step`, `loss` and every name that the loss records.
 
     Raises:
-      NonFiniteLossError: at the first record that holds a loss that is not finite; nothing of it is checkpointed.
+      NonFiniteLossError: at the first record that holds a loss that is not finite. The model then holds what training left,
+        which is of no use; the last checkpoint is from before.
       ValueError: for steps, log_every or checkpoint_every below 1, data that ends too soon or cannot begin anywhere, a
-        filter that selects nothing, or a checkpoint directory of another model or other data.
+        filter that selects nothing, or a checkpoint directory of another model, of other data or of a longer run.
     """
     for name, value in dict(steps=steps, log_every=log_every, checkpoint_every=checkpoint_every).items():
         if value < 1:
@@ -97,6 +98,11 @@ def fit(
     step = 0
     try:
         if checkpoints and (latest := checkpoints.latest_step()) is not None:
+            if latest > steps:
+                raise ValueError(
+                    f"fit was asked for {steps} steps, and {checkpoints.directory} holds a run of {latest}. Ask for as many, or "
+                    "use another directory."
+                )
             tree, record = checkpoints.restore(latest, jax.tree.unflatten(structure, state))
             if record["data"] != settings:
                 raise ValueError(
@@ -116,8 +122,9 @@ def fit(
                     _record(history, unrecorded, step)
                     unrecorded = []
                     advance(step, history["loss"][-1])
-                if checkpoints and saving:
+                if saving or step == steps:
                     _require_finite(state, step)
+                if checkpoints and saving:
                     checkpoints.save(step, jax.tree.unflatten(structure, state), {"history": history, "data": settings})
     finally:
         # An interrupt inside the call itself leaves nothing to keep: its input is given away, its output not yet there.
@@ -141,6 +148,10 @@ def _compiled_step(graphdef, structure, wrt, loss: Loss, optimizer: optax.Gradie
             model = nnx.merge(graphdef, trainable, rest, copy=True)
             value = loss(model, batch)
             value, scalars = value if isinstance(value, tuple) else (value, {})
+            if taken := {"step", "loss"} & set(scalars):
+                raise ValueError(
+                    f"The history keeps {sorted(taken)} itself; the loss function should record them by other names."
+                )
             _, _, moved = nnx.split(model, wrt, ...)
             return value, ({"loss": value, **scalars}, moved)
 

@@ -326,3 +326,23 @@ def test_what_cannot_be_predicted_is_refused():
         predict(model, x, method="feature")
     with pytest.raises(ValueError, match="a label for each image, got 64 images and 63 labels"):
         evaluate(model, x, examples()["label"][:63])
+
+
+@pytest.mark.parametrize("name", ["loss", "step"])
+def test_a_loss_cannot_record_under_a_name_that_the_history_keeps(name):
+    def records(model, batch):
+        value = model(batch["image"]).sum()
+        return value, {name: value}
+
+    with pytest.raises(ValueError, match=rf"keeps \['{name}'\] itself"):
+        fit(network(), batches(), optimizer=ADAMW, steps=1, loss=records)
+
+
+def test_a_last_step_that_breaks_the_parameters_is_not_returned_as_trained():
+    def root(model, batch):
+        return jnp.sqrt((model(batch["image"]) ** 2).sum())
+
+    data = batches(seed=None, image=jnp.zeros_like(examples()["image"]))
+    model = Linear(4, 3, rngs=nnx.Rngs(0), use_bias=False)
+    with pytest.raises(NonFiniteLossError, match="at step 1 "):
+        fit(model, data, optimizer=ADAMW, steps=1, loss=root)
