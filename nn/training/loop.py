@@ -100,8 +100,8 @@ def fit(
         if checkpoints and (latest := checkpoints.latest_step()) is not None:
             if latest > steps:
                 raise ValueError(
-                    f"fit was asked for {steps} steps, and {checkpoints.directory} holds a run of {latest}. Ask for as many, or "
-                    "use another directory."
+                    f"fit was asked for {steps} steps, and {checkpoints.directory} holds a run of {latest}. "
+                    "Ask for as many, or use another directory."
                 )
             tree, record = checkpoints.restore(latest, jax.tree.unflatten(structure, state))
             if record["data"] != settings:
