@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from exercises.runner.answers import MINE, shown
-from exercises.runner.catalogue import HINT_TIERS, choose
+from exercises.runner.catalogue import HINT_TIERS, Exercise, choose, lesson_after
 from exercises.runner.outcomes import FAILING, NOT_WRITTEN, PASSING, Outcome, run_tests, states
 from exercises.runner.restoring import restore
 
@@ -30,8 +30,15 @@ def list_exercises() -> int:
         table.add_row(exercise.topic, exercise.name, exercise.title, f"[{STYLES[state]}]{state}")
     console.print(table)
     passing = sum(state == PASSING for state, _ in found.values())
-    console.print(f"\n{passing} of {len(exercises)} passing. Go on with: python -m exercises next")
+    go_on = goodbye(exercises) if passing == len(exercises) else "Go on with: python -m exercises next"
+    console.print(f"\n{passing} of {len(exercises)} passing. {go_on}")
     return 0
+
+
+def goodbye(exercises: list[Exercise]) -> str:
+    """Where to go once all of these pass."""
+    lesson = lesson_after(exercises[-1].topic)
+    return f"Go on with the next lesson: {lesson}" if lesson else "That was the last topic."
 
 
 def next_exercise() -> int:
@@ -47,10 +54,10 @@ def next_exercise() -> int:
         if state == NOT_WRITTEN:
             with console.status("Asking the blank …"):
                 outcomes = run_tests([exercise], [MINE])
-        show_failures(outcomes, most=1)
+        show_failures(exercise, outcomes, most=1)
         console.print(f"\nEdit {shown(exercise.blank)}, then: python -m exercises check {exercise.name}")
         return 1
-    console.print("[green]All exercises pass.[/green]")
+    console.print(f"[green]All exercises pass.[/green] {goodbye(exercises)}")
     return 0
 
 
@@ -68,19 +75,27 @@ def check(names: list[str]) -> int:
             continue
         told = [outcome.kind for outcome in own if outcome.kind.startswith("not ")]
         console.print(f"[red]✗ {exercise.name}[/red]: {told[0] if told else f'{passed} of {len(own)} tests pass'}")
-        show_failures(own, most=2)
+        show_failures(exercise, own, most=2)
     return 0 if outcomes and all(outcome.passed for outcome in outcomes) else 1
 
 
-def show_failures(outcomes: list[Outcome], most: int) -> None:
-    """The first failures in full; the others are often the same mistake."""
+def show_failures(exercise: Exercise, outcomes: list[Outcome], most: int) -> None:
+    """The first failures that differ, in full, and once where to look; the others are often the same mistake."""
     failures = [outcome for outcome in outcomes if not outcome.passed]
-    for failure in failures[:most]:
-        if failure.kind in ("assertion", "crash"):
-            console.print(f"  [bold]{failure.test.removeprefix('test_').replace('_', ' ')}[/bold]")
-        console.print(escape(failure.message))
-    if len(failures) > most:
-        console.print(f"  … and {len(failures) - most} more, often for the same reason.")
+    groups: dict[str, list[Outcome]] = {}
+    for failure in failures:
+        groups.setdefault(failure.message, []).append(failure)
+    shown_groups = list(groups.items())[:most]
+    for message, alike in shown_groups:
+        if alike[0].kind in ("assertion", "crash"):
+            console.print(f"  [bold]{alike[0].test.removeprefix('test_').replace('_', ' ')}[/bold]")
+        console.print(escape(message.removesuffix(f"\n{exercise.look}")))
+        if len(alike) > 1:
+            console.print(f"  … the same in {len(alike) - 1} more")
+    if more := len(failures) - sum(len(alike) for _, alike in shown_groups):
+        console.print(f"  … and {more} more, often for the same reason.")
+    if failures:
+        console.print(escape(exercise.look))
 
 
 def hint(names: list[str], level: int) -> int:
@@ -91,7 +106,7 @@ def hint(names: list[str], level: int) -> int:
         if level < len(HINT_TIERS):
             console.print(f"[dim]  More: python -m exercises hint {exercise.name} --level {level + 1}[/dim]")
         else:
-            console.print(f"[dim]  Still stuck? Read lessons/{exercise.topic} and {exercise.reading}.[/dim]")
+            console.print(f"[dim]  Still stuck? Read {exercise.lesson} and {exercise.reading}.[/dim]")
     return 0
 
 

@@ -5,6 +5,7 @@ A student reads these failures, not the tests' code: so a failure is the call, t
 
 import json
 import os
+import re
 import traceback
 from pathlib import Path
 
@@ -15,6 +16,18 @@ from exercises.runner.catalogue import Exercise, load_catalogue
 
 # The programs are tiny: XLA takes far longer to optimize one than to run it.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+# Exceptions that everybody meets, in the words of NumPy and jax, and what they mean here.
+ADVICE = {
+    r"unsupported operand type\(s\) for \+=?: .*NoneType|scalar arguments, got <class 'NoneType'>": (
+        "bias is None in this call: add it only where there is one"
+    ),
+    r"'NoneType' object (has no|is not)": "a function came back with None: is there a `return`?",
+    r"truth value of an array|TracerBoolConversionError": (
+        "an `if` on an array: for bias write `if bias is not None`; to choose number by number, jnp.where"
+    ),
+    r"[Ii]ncompatible shapes for broadcasting": "keepdims=True keeps the reduced axis, so that the shapes fit",
+}
 
 REASON_TO_SKIP = pytest.StashKey[dict[tuple[str, str], str]]()
 
@@ -91,18 +104,17 @@ def pytest_runtest_makereport(item, call):
 
 def worded(exercise: Exercise, error: BaseException) -> tuple[str, str]:
     """What kind of failure this is, and the text that a student should read."""
-    look = f"  look at     {exercise.where_to_look}"
     if isinstance(error, NotImplementedError) and str(error).startswith("TODO"):
         question = str(error).removeprefix("TODO").lstrip(": ")
         return "not written", (
             f"{exercise.name} is not written yet. Write it in {shown(exercise.blank)}, and begin with this question:\n"
-            f"  {question}\n{look}"
+            f"  {question}\n{exercise.look}"
         )
     if isinstance(error, AnswerError):
-        return "not loaded", f"{error}\n{look}"
+        return "not loaded", f"{error}\n{exercise.look}"
     if isinstance(error, AssertionError):
-        return "assertion", f"{error}\n{look}"
-    return "crash", f"{crash(exercise, error)}\n{look}"
+        return "assertion", f"{error}\n{exercise.look}"
+    return "crash", f"{crash(exercise, error)}\n{exercise.look}"
 
 
 def crash(exercise: Exercise, error: BaseException) -> str:
@@ -111,6 +123,8 @@ def crash(exercise: Exercise, error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     asked = [frame for frame in frames if Path(frame.filename) == exercise.tests][-1:]
     answered = [f for f in frames if Path(f.filename) in (exercise.blank, exercise.wrong_answers_file)]
-    lines = [f"  {exercise.name} stopped with {type(error).__name__}: {reason[0] if reason else ''}"]
+    stopped = f"{type(error).__name__}: {reason[0] if reason else ''}"
+    lines = [f"  {exercise.name} stopped with {stopped}"]
     lines += [f"    {shown(Path(frame.filename))}, line {frame.lineno}: {frame.line}" for frame in asked + answered]
+    lines += [f"  perhaps     {advice}" for symptom, advice in ADVICE.items() if re.search(symptom, stopped)]
     return "\n".join(lines)

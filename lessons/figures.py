@@ -145,7 +145,8 @@ def decision_regions(
     """What a classifier of the plane says everywhere, and the points it was taught with.
 
     Args:
-      predict: (n, 2) → (n,) classes, or (n, k) probabilities: then colours fade where the classifier is unsure.
+      predict: (n, 2) → (n,) classes, or (n, k) probabilities: then colours fade where the classifier
+        is unsure, and of two classes the line between them is drawn.
       x: (n, 2) points.
       y: (n,) integer classes below `len(COLOURS)`.
       resolution: how many places are asked along each side.
@@ -171,6 +172,8 @@ def decision_regions(
         aspect="auto",
         interpolation="bilinear",
     )
+    if shares.shape[1] == 2 and said.ndim == 2:
+        axis.contour(across, up, shares[:, 0].reshape(across.shape), levels=[0.5], colors="black", linewidths=1)
     axis.scatter(*x.T, c=palette[y], s=14, edgecolors="white", linewidths=0.4)
     axis.grid(visible=False)
     axis.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], title=title)

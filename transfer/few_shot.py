@@ -59,4 +59,7 @@ def prototype_accuracy(
     """The share of queries whose nearest prototype is their own class's. Directions are compared, not lengths."""
     prototypes = class_prototypes(unit_length(support), support_labels, classes)
     logits = prototype_logits(unit_length(queries), unit_length(prototypes))
-    return float((logits.argmax(-1) == query_labels).mean())
+    if query_labels.shape != logits.shape[:-1]:
+        raise ValueError(f"prototype_accuracy expects {len(logits)} query labels, got query_labels.shape={query_labels.shape}.")
+    right = (logits.argmax(-1) == query_labels) & ~np.isnan(logits).any(-1)  # NaN is no answer
+    return float(right.mean())

@@ -60,7 +60,7 @@ def fine_tune(
     batch_size: int = 64,
     wrt: Any = nnx.Param,
 ) -> History:
-    """Trains a model in place on labelled images: all of it, or what `wrt` selects.
+    """Trains a model in place and in training mode on labelled images: all of it, or what `wrt` selects.
 
     Args:
       model: a classifier with a head for these labels; see `replace_head`.
@@ -75,6 +75,7 @@ def fine_tune(
     Returns:
       The history of `nn.training.fit`.
     """
+    model.train()  # what is frozen stays in evaluation mode
     data = Dataset.from_arrays({"image": images, "label": labels})
     batches = data.batches(min(batch_size, len(data)), seed=seed)
     optimizer = cosine_adam(learning_rate, steps)
@@ -93,8 +94,8 @@ def linear_probe(
 ) -> History:
     """Trains the model's head in place, on features that do not move.
 
-    The same result as `fine_tune` with all but the head frozen, for less: the features are computed once.
-    Arguments as for `fine_tune`.
+    The same result as `fine_tune` with all but the head frozen and this learning rate, for less: the features are computed
+    once. Arguments as for `fine_tune`, whose learning rate begins lower.
     """
     features = extract_features(model, images)
     return fine_tune(model.head, features, labels, steps=steps, seed=seed, learning_rate=learning_rate, batch_size=batch_size)

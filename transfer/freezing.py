@@ -16,7 +16,7 @@ from flax import nnx
 class PathFilter:
     """A filter of NNX: parameters whose path matches a pattern of `include` and none of `exclude`.
 
-    Made by `trainable_filter`. Equal filters are equal objects, so `nn.training.fit` compiles once for all of them.
+    Made by `trainable_filter`. Filters of the same patterns compare equal, so `nn.training.fit` compiles once for all of them.
     """
 
     include: tuple[str, ...]
@@ -52,7 +52,9 @@ def trainable_filter(model: nnx.Module, *, include: str | Sequence[str] = "*", e
 
 
 def freeze(model: nnx.Module, patterns: str | Sequence[str]) -> PathFilter:
-    """Freezes parts of a model: their parameters, their running averages and their dropout.
+    """Freezes exactly these parts of a model: their parameters, their running averages and their dropout.
+
+    What an earlier call froze and this one does not name is free again; `freeze(model, ())` frees everything.
 
     The normalization and dropout layers in them stay in evaluation mode from now on, whatever `model.train()` says later.
 
@@ -79,9 +81,10 @@ def freeze(model: nnx.Module, patterns: str | Sequence[str]) -> PathFilter:
                 f"freeze expects layers that can be held in evaluation mode; {name} is a {type(module).__module__}."
                 f"{type(module).__name__}, which the next train() would set moving again. Use the layer of that name in nn."
             )
-    for _, module in inside:
+    chosen = {id(module) for _, module in inside}
+    for _, module in modules:
         if hasattr(module, "frozen"):
-            module.frozen = True  # type: ignore[attr-defined]
+            module.frozen = id(module) in chosen  # type: ignore[attr-defined]
     return PathFilter(("*",), patterns)
 
 
@@ -96,7 +99,8 @@ def matches(name: str, pattern: str) -> bool:
 
 
 def _patterns(patterns: str | Sequence[str]) -> tuple[str, ...]:
-    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+    given = (patterns,) if isinstance(patterns, str) else patterns
+    return tuple(pattern.removesuffix(".*") for pattern in given)  # norms.0.* is all of norms.0, its mode included
 
 
 def _require_matches(function: str, patterns: tuple[str, ...], names: list[str]) -> None:

@@ -1,5 +1,6 @@
 """Exercise: a linear layer, the weighted sums that every network is made of."""
 
+import jax.numpy as jnp  # noqa: F401 (for your answer)
 from jaxtyping import Array, Float
 
 

@@ -5,6 +5,7 @@ Return a function `init(key, shape, dtype=jnp.float32)`, as those in `jax.nn.ini
 positions: every unit is fed from all of them, so they multiply both fans.
 """
 
+import math  # noqa: F401 (for your answer)
 from collections.abc import Callable
 from typing import Literal
 
@@ -25,7 +26,11 @@ def variance_scaling(
     Args:
       scale: 1 for a linear layer; 2 where a ReLU silences half of the units.
       mode: the fan: of inputs (keeps the forward signal), of outputs (keeps the gradient), or their mean.
-      distribution: the shape of the histogram; all three have the same variance.
+      distribution: the shape of the histogram; all three have the same variance. truncated_normal is a normal cut off
+        at ±2 of its own standard deviations, then widened so that its variance is again scale / fan.
+
+    Returns:
+      init(key, shape, dtype=jnp.float32), whose result has exactly that shape and dtype.
 
     Raises:
       ValueError: for an unknown mode or distribution, a scale not above 0, or a shape with fewer than two axes.

@@ -51,13 +51,14 @@ class Exercise:
         return FOLDER / self.topic / "wrong_answers" / f"{self.name}.py"
 
     @property
-    def lesson(self) -> Path:
-        return ROOT / "lessons" / f"{self.topic}.py"
+    def lesson(self) -> str:
+        """The notebook, as a path from the clone's root."""
+        return f"lessons/{self.topic}.ipynb"
 
     @property
-    def where_to_look(self) -> str:
-        """One line for the end of a failure: the lesson, the literature and the hint command."""
-        return f"lessons/{self.topic} · {self.reading} · python -m exercises hint {self.name}"
+    def look(self) -> str:
+        """The last line of a failure: the lesson, the literature and the hint command."""
+        return f"  look at     {self.lesson} · {self.reading} · python -m exercises hint {self.name}"
 
 
 @cache
@@ -77,6 +78,12 @@ def load_catalogue(path: Path = FOLDER / "exercises.toml") -> dict[str, Exercise
             raise ValueError(f"{path.name} expects each exercise's name once, got {exercise.name!r} twice.")
         catalogue[exercise.name] = exercise
     return catalogue
+
+
+def lesson_after(topic: str) -> str | None:
+    """The notebook of the first lesson behind a topic's own, as a path from the clone's root; None behind the last."""
+    later = sorted(path.stem for path in (ROOT / "lessons").glob("[0-9][0-9]_*.ipynb") if path.stem > topic)
+    return f"lessons/{later[0]}.ipynb" if later else None
 
 
 def choose(names: list[str]) -> list[Exercise]:

@@ -25,7 +25,7 @@ def expect(got: Any, expected: Any, call: str, because: str = "", *, rtol: float
     """
     expected = np.asarray(expected)
     if got is None:
-        raise AssertionError(explain(call, "None (is there a `return`?)", compact(expected), because))
+        raise AssertionError(explain(call, returned_value(got), compact(expected), because))
     if not hasattr(got, "shape"):
         raise AssertionError(explain(call, f"{got!r}, a {type(got).__name__}", compact(expected), because))
     got = np.asarray(got)
@@ -35,11 +35,16 @@ def expect(got: Any, expected: Any, call: str, because: str = "", *, rtol: float
         )
     close = np.isclose(got.astype(np.float64), expected, rtol=rtol, atol=atol, equal_nan=True)
     if not close.all():
-        message = explain(call, compact(got), compact(expected), because)
+        first = tuple(int(i) for i in np.argwhere(~close)[0])
+        one, other = float(got[first]), float(expected[first])
+        # As many digits as it takes to tell the two apart.
+        digits = next((d for d in range(5, 17) if f"{one:.{d}g}" != f"{other:.{d}g}"), 17)
+        message = explain(call, compact(got, digits), compact(expected, digits), because)
+        if digits > 5:
+            message += f"\n  differs by  {abs(one - other):.2g} (allowed {atol + rtol * abs(other):.2g})"
         if close.size > 4:
-            worst = tuple(int(i) for i in np.argwhere(~close)[0])
-            at = ", ".join(map(str, worst))
-            message += f"\n  first differs at [{at}]: {got[worst]:.6g} instead of {expected[worst]:.6g}"
+            at = ", ".join(map(str, first))
+            message += f"\n  first differs at [{at}]: {one:.{digits + 1}g} instead of {other:.{digits + 1}g}"
         raise AssertionError(message)
 
 
@@ -50,7 +55,7 @@ def expect_that(holds: Any, call: str, returned: Any, expected: str, because: st
       AssertionError: with the call, what it returned, what was expected and the reason.
     """
     if not bool(holds):
-        raise AssertionError(explain(call, compact(returned), expected, because))
+        raise AssertionError(explain(call, returned_value(returned), expected, because))
 
 
 def expect_refusal(attempt: Callable[[], Any], call: str, because: str = "") -> None:
@@ -63,7 +68,8 @@ def expect_refusal(attempt: Callable[[], Any], call: str, because: str = "") -> 
         returned = attempt()
     except ValueError:
         return
-    raise AssertionError(explain(call, compact(returned), "a ValueError", because))
+    came = "a function, without complaint" if callable(returned) else returned_value(returned)
+    raise AssertionError(explain(call, came, "a ValueError", because))
 
 
 def explain(call: str, returned: str, expected: str, because: str) -> str:
@@ -72,19 +78,24 @@ def explain(call: str, returned: str, expected: str, because: str) -> str:
     return "\n".join(f"  {label:<12}{text}" for label, text in rows.items() if text)
 
 
+def returned_value(value: Any) -> str:
+    """What came back, on one line; None is nearly always a `return` that is missing."""
+    return "None (is there a `return`?)" if value is None else compact(value)
+
+
 def shown(**arguments: Any) -> str:
     """`x = [1, 2], axis = 0`: arguments by name, short arrays in full."""
     return ", ".join(f"{name} = {compact(value)}" for name, value in arguments.items())
 
 
-def compact(value: Any) -> str:
+def compact(value: Any, digits: int = 5) -> str:
     """A value on one line: numbers to five digits, a large array by its shape and its first numbers."""
     if not hasattr(value, "__array__"):
-        return f"{value:.5g}" if isinstance(value, float) else str(value)
+        return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
     array = np.asarray(value)
     if array.size > 24:
-        first = ", ".join(f"{float(number):.5g}" for number in array.ravel()[:3])
+        first = ", ".join(f"{float(number):.{digits}g}" for number in array.ravel()[:3])
         return f"an array of shape {array.shape} that begins {first} …"
     if array.ndim == 0:
-        return f"{float(array):.5g}"
-    return f"[{', '.join(map(compact, array))}]"
+        return f"{float(array):.{digits}g}"
+    return f"[{', '.join(compact(part, digits) for part in array)}]"

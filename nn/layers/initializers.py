@@ -15,7 +15,7 @@ Initializer = Callable[..., Float[Array, "..."]]
 
 
 def zeros(key, shape: Sequence[int], dtype=jnp.float32) -> Float[Array, "..."]:
-    """All zeros; the usual start of a bias. A *kernel* of zeros never learns: every unit gets the same gradient."""
+    """All zeros; the usual start of a bias. Hidden layers of zeros never learn: their units get the same gradient, or none."""
     return jnp.zeros(shape, dtype)
 
 
@@ -61,7 +61,11 @@ def variance_scaling(
     Args:
       scale: 1 for a linear layer; 2 where a ReLU silences half of the units.
       mode: the fan: of inputs (keeps the forward signal), of outputs (keeps the gradient), or their mean.
-      distribution: the shape of the histogram; all three have the same variance.
+      distribution: the shape of the histogram; all three have the same variance. truncated_normal is a normal cut off
+        at ±2 of its own standard deviations, then widened so that its variance is again scale / fan.
+
+    Returns:
+      init(key, shape, dtype=jnp.float32), whose result has exactly that shape and dtype.
 
     Raises:
       ValueError: for an unknown mode or distribution, a scale not above 0, or a shape with fewer than two axes.

@@ -42,6 +42,7 @@ class MLPConfig:
     dropout: float = 0.0
 
     def __post_init__(self):
+        object.__setattr__(self, "hidden", tuple(self.hidden))  # JSON has lists, and a config must be hashable
         for size in (self.in_features, *self.hidden, self.out_features):
             if size < 1:
                 raise ValueError(

@@ -58,7 +58,9 @@ def fit(
       data: batches that can begin at any step, such as `dataset.batches(64, seed=0)`.
       optimizer: from optax. Make it once and reuse it: a new one of the same kind compiles the step again.
       steps: how many batches to train on, those before an interruption included.
-      loss: maps (model, batch) to a scalar, or to (scalar, dict of scalars to record). A named function, for the same reason.
+      loss: maps (model, batch) to a scalar, or to (scalar, dict of scalars to record). A named function, for the same
+        reason. What it reads besides its arguments is fixed when it is first compiled: let what changes be in the model or the
+        batch.
       wrt: which variables to train, as a filter of NNX; all others stay bit-identical, save what the forward pass itself
         moves (running averages, counts of random numbers).
       log_every: how often to record the loss, averaged over the steps since the last record.
@@ -71,8 +73,8 @@ def fit(
       The history: lists of equal length under `step`, `loss` and every name that the loss records.
 
     Raises:
-      NonFiniteLossError: at the first record that holds a loss that is not finite. The model then holds what training left,
-        which is of no use; the last checkpoint is from before.
+      NonFiniteLossError: at the first record that holds a loss that is not finite. The model is then as it was before
+        the call, and the last checkpoint is from before the break.
       ValueError: for steps, log_every or checkpoint_every below 1, data that ends too soon or cannot begin anywhere, a
         filter that selects nothing, or a checkpoint directory of another model, of other data or of a longer run.
     """
@@ -83,6 +85,7 @@ def fit(
         raise ValueError(
             f"fit expects data that can begin at any step, such as dataset.batches(64, seed=0), got {type(data).__name__}."
         )
+    wrt = nnx.Any(*wrt) if isinstance(wrt, list | tuple) else wrt
     graphdef, trainable, rest = nnx.split(model, wrt, ...)
     if not jax.tree.leaves(trainable):
         raise ValueError(f"fit expects wrt to select something to train; in {type(model).__name__}, {wrt} selects nothing.")
@@ -95,7 +98,7 @@ def fit(
     settings = getattr(data, "settings", None)
     checkpoints = TrainingCheckpoints(checkpoint_directory) if checkpoint_directory is not None else None
     history: History = {"step": [], "loss": []}
-    step = 0
+    step, usable = 0, True
     try:
         if checkpoints and (latest := checkpoints.latest_step()) is not None:
             if latest > steps:
@@ -123,12 +126,15 @@ def fit(
                     unrecorded = []
                     advance(step, history["loss"][-1])
                 if saving or step == steps:
-                    _require_finite(state, step)
+                    _require_finite(*jax.tree.unflatten(structure, state), step=step)
                 if checkpoints and saving:
                     checkpoints.save(step, jax.tree.unflatten(structure, state), {"history": history, "data": settings})
+    except NonFiniteLossError:
+        usable = False
+        raise
     finally:
         # An interrupt inside the call itself leaves nothing to keep: its input is given away, its output not yet there.
-        if not any(leaf.is_deleted() for leaf in state):
+        if usable and not any(leaf.is_deleted() for leaf in state):
             trainable, _, rest = jax.tree.unflatten(structure, state)
             nnx.update(model, trainable, rest)
         if checkpoints:
@@ -139,6 +145,8 @@ def fit(
 @lru_cache(maxsize=256)
 def _compiled_step(graphdef, structure, wrt, loss: Loss, optimizer: optax.GradientTransformation):
     """The compiled training step, one for each kind of model, loss and optimizer, kept for the next call of `fit`."""
+
+    update = optax.with_extra_args_support(optimizer).update  # some optimizers watch the loss
 
     def step(state, batch):
         trainable, optimizer_state, rest = jax.tree.unflatten(structure, state)
@@ -156,7 +164,7 @@ def _compiled_step(graphdef, structure, wrt, loss: Loss, optimizer: optax.Gradie
             return value, ({"loss": value, **scalars}, moved)
 
         gradients, (scalars, rest) = jax.grad(objective, has_aux=True)(trainable)
-        updates, optimizer_state = optimizer.update(gradients, optimizer_state, trainable)
+        updates, optimizer_state = update(gradients, optimizer_state, trainable, value=scalars["loss"])
         return jax.tree.leaves((optax.apply_updates(trainable, updates), optimizer_state, rest)), scalars
 
     return jax.jit(step, donate_argnums=0)
@@ -187,10 +195,12 @@ def _record(history: History, unrecorded: list[dict[str, Array]], step: int) -> 
         history.setdefault(name, []).append(float(value.mean()))
 
 
-def _require_finite(state: list[Array], step: int) -> None:
+def _require_finite(trainable, optimizer_state, rest, *, step: int) -> None:
     """Refuses numbers that the next loss would show to be broken: the gradient of a finite loss can be infinite."""
-    numbers = [leaf for leaf in state if jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    if not all(bool(jnp.isfinite(leaf).all()) for leaf in numbers):
+    # Outside the parameters infinity is honest: an attention mask, the best loss before the first.
+    others = [leaf for leaf in jax.tree.leaves((optimizer_state, rest)) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    broken = [~jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(trainable)] + [jnp.isnan(leaf).any() for leaf in others]
+    if any(jax.device_get(broken)):
         raise NonFiniteLossError(
             f"The update at step {step} left parameters that are not finite, though the loss was. Look for a function whose "
             "slope is infinite where its value is not, as √x at 0, or clip the gradients."

@@ -1,5 +1,6 @@
 """Metrics: what a person wants to know, where the loss is only what a gradient can use."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -27,8 +28,9 @@ def top_k_accuracy(logits: Float[Array, "*batch classes"], labels: Int[Array, "*
     classes = logits.shape[-1]
     if not 1 <= k <= classes:
         raise ValueError(f"top_k_accuracy expects k between 1 and {classes} classes, got k={k}.")
-    best = jnp.argsort(logits, axis=-1, descending=True)[..., :k]
-    return (best == labels[..., None]).any(-1).astype(jnp.float32)
+    best = jax.lax.top_k(logits, k)[1]
+    right = (best == labels[..., None]).any(-1) & ~jnp.isnan(logits).any(-1)
+    return right.astype(jnp.float32)
 
 
 def confusion_matrix(
@@ -42,7 +44,7 @@ def confusion_matrix(
     predictions, labels = np.asarray(predictions), np.asarray(labels)
     if predictions.shape != labels.shape:
         raise ValueError(f"confusion_matrix expects a label for each prediction, got {labels.shape} and {predictions.shape}.")
-    outside = sorted(set(np.unique([*predictions, *labels]).tolist()) - set(range(classes)))
+    outside = sorted(set(np.unique(np.concatenate([predictions, labels])).tolist()) - set(range(classes)))
     if outside:
         raise ValueError(f"confusion_matrix expects classes from 0 to {classes - 1}, got {outside}.")
     return np.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)

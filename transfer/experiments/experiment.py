@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
+import numpy as np
 from flax import nnx
 
 from transfer.report import Method, Results
@@ -122,10 +123,17 @@ def run(
             for setting, method, accuracy in experiment.run_seed(seed, shots, names):
                 results.add(seed, setting, method, accuracy)
                 on_number()
+            if seed not in results.finished:
+                raise RuntimeError(f"{experiment.name} gave no number for some of {sorted(names)} under seed {seed}.")
     except KeyboardInterrupt:
         pass  # results.partial says so
     results.wall_time = time.perf_counter() - start
     return results
+
+
+def generator(seed: int, purpose: int) -> np.random.Generator:
+    """Random numbers for one purpose under one seed; other than those that order the batches of that seed."""
+    return np.random.default_rng((seed, 1000 + purpose))
 
 
 def rngs(seed: int, purpose: int) -> nnx.Rngs:

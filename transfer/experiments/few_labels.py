@@ -15,7 +15,7 @@ import numpy as np
 
 from nn.models import MLP, MLPConfig
 from nn.training import evaluate
-from transfer.experiments.experiment import Experiment, Number, rngs
+from transfer.experiments.experiment import Experiment, Number, generator, rngs
 from transfer.experiments.images import SIDE, first_of_each_class, images
 from transfer.few_shot import prototype_accuracy
 from transfer.fine_tuning import extract_features, fine_tune, linear_probe, replace_head
@@ -33,12 +33,12 @@ CONFIGURATION = {
     "learning_rate": 1e-3,
     "probe_learning_rate": 1e-2,
 }
-BODY, HEAD = 0, 1  # purposes of random keys
+BODY, HEAD, CLASSES, EXAMPLES = range(4)  # purposes of random numbers
 
 
 def split_classes(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Which characters are seen in pretraining and which are new, by the seed."""
-    order = np.random.default_rng(seed).permutation(CONFIGURATION["classes"])
+    order = generator(seed, CLASSES).permutation(CONFIGURATION["classes"])
     return order[CONFIGURATION["new_classes"] :], order[: CONFIGURATION["new_classes"]]
 
 
@@ -78,7 +78,7 @@ def target(seed: int, shots: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
     """The new characters: images and labels to train on, `shots` a class, and those to test on."""
     _, new = split_classes(seed)
     x, y = images("glyphs", "train")
-    order = np.random.default_rng((seed, 1)).permutation(len(y))
+    order = generator(seed, EXAMPLES).permutation(len(y))
     chosen = first_of_each_class(y, new, shots, order)
     test_x, test_y = images("glyphs", "test")
     among_new = np.isin(test_y, new)

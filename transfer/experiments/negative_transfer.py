@@ -14,7 +14,7 @@ import numpy as np
 from nn.data import Dataset
 from nn.models import MLP, MLPConfig
 from nn.training import evaluate, fit
-from transfer.experiments.experiment import Experiment, Number, rngs
+from transfer.experiments.experiment import Experiment, Number, generator, rngs
 from transfer.experiments.images import SIDE, first_of_each_class, images
 from transfer.fine_tuning import cosine_adam, fine_tune, linear_probe, replace_head
 from transfer.negative_transfer import JointBatches, shift_labels
@@ -31,7 +31,7 @@ CONFIGURATION = {
     "learning_rate": 1e-3,
     "probe_learning_rate": 1e-2,
 }
-BODY, HEAD = 0, 1  # purposes of random keys
+BODY, HEAD, EXAMPLES = range(3)  # purposes of random numbers
 
 
 def untrained(seed: int) -> MLP:
@@ -60,7 +60,7 @@ def pretrained(seed: int, share: float = 0.0) -> MLP:
 def target(seed: int, shots: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The digits: images and labels to train on, `shots` a class, and those to test on."""
     x, y = images("digits", "train")
-    order = np.random.default_rng((seed, 1)).permutation(len(y))
+    order = generator(seed, EXAMPLES).permutation(len(y))
     chosen = first_of_each_class(y, np.arange(CONFIGURATION["classes"]), shots, order)
     return x[chosen], y[chosen], *images("digits", "test")
 
@@ -75,7 +75,7 @@ def joint_training(seed: int, x: np.ndarray, y: np.ndarray, *, share: float) -> 
     model, steps = untrained(seed), CONFIGURATION["steps"]
     fit(
         model,
-        JointBatches(source.batches(size, seed=seed), digits.batches(size, seed=seed)),
+        JointBatches(source.batches(size, seed=seed + 1000), digits.batches(size, seed=seed)),
         optimizer=cosine_adam(CONFIGURATION["learning_rate"], steps),
         steps=steps,
         log_every=steps,

@@ -7,6 +7,10 @@ def maximum(x):
     return jnp.maximum(x, 0)
 
 
+def zero_with_the_positive(x):
+    return jnp.where(x < 0, 0, x)
+
+
 def hides_nan(x):
     return jnp.where(x > 0, x, 0)
 

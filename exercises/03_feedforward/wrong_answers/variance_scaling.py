@@ -7,6 +7,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def fan_out_for_fan_in(scale, mode, distribution):
@@ -24,6 +25,11 @@ def scale_outside_the_root(scale, mode, distribution):
 
 def receptive_field_forgotten(scale, mode, distribution):
     return _variance_scaling(scale, mode, distribution, fans=lambda shape: shape[-2:])
+
+
+def average_without_positions(scale, mode, distribution):
+    fans = (lambda shape: shape[-2:]) if mode == "fan_avg" else _fans
+    return _variance_scaling(scale, mode, distribution, fans=fans)
 
 
 def fans_from_the_front(scale, mode, distribution):
@@ -58,6 +64,16 @@ def key_ignored(scale, mode, distribution):
 def dtype_ignored(scale, mode, distribution):
     init = _variance_scaling(scale, mode, distribution)
     return lambda key, shape, dtype=jnp.float32: init(key, shape)
+
+
+def numpy_factor_widens(scale, mode, distribution):
+    return _variance_scaling(scale, mode, distribution, spread=lambda scale, fan: np.sqrt(scale / fan))
+
+
+def nan_scale_accepted(scale, mode, distribution):
+    if scale <= 0:
+        raise ValueError(f"scale {scale} will not do.")
+    return _variance_scaling(1.0 if math.isnan(scale) else scale, mode, distribution)
 
 
 def unknown_mode_is_fan_in(scale, mode, distribution):
