@@ -102,3 +102,11 @@ def test_a_label_outside_the_classes_is_refused():
     x, y, *_ = task(0)
     with pytest.raises(ValueError, match=r"labels from 0 to 2, got .*3"):
         class_prototypes(x, y, 3)
+
+
+def test_features_that_are_not_numbers_are_never_right_and_labels_are_not_broadcast():
+    support, labels = np.eye(3), np.arange(3)
+    queries = np.eye(3)
+    assert prototype_accuracy(support, labels, queries, labels, classes=3) == 1
+    queries[0] = np.nan
+    assert prototype_accuracy(support, labels, queries, labels, classes=3) == pytest.approx(2 / 3)

@@ -187,3 +187,18 @@ def test_gradients_and_optimizer_state_hold_trainable_leaves_alone():
         shapes = jax.tree.leaves(tree, is_leaf=lambda leaf: isinstance(leaf, tuple))
         assert sorted(shapes) == [(3,), (6, 3)]
     assert set(seen) == {"state", "gradients", "parameters"}
+
+
+def test_a_wildcard_for_all_of_a_layer_freezes_its_running_averages_too():
+    model = network()
+    freeze(model, "norms.0.*")
+    assert [norm.frozen for norm in model.norms] == [True] + [False] * (len(model.norms) - 1)
+
+
+def test_the_last_call_says_what_is_frozen():
+    model = network()
+    freeze(model, "norms")
+    freeze(model, "dropouts")
+    assert not any(norm.frozen for norm in model.norms) and all(dropout.frozen for dropout in model.dropouts)
+    freeze(model, ())
+    assert not any(dropout.frozen for dropout in model.dropouts)

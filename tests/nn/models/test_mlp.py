@@ -230,3 +230,7 @@ def test_a_config_is_a_constant_with_names():
     with pytest.raises(TypeError):
         MLPConfig(3, (5,), 2)
     assert len({config, dataclasses.replace(config), dataclasses.replace(config, dropout=0.5)}) == 2
+
+
+def test_a_config_from_json_is_the_config(without_type_checks):
+    assert MLPConfig(in_features=4, hidden=[8, 8], out_features=3) == MLPConfig(in_features=4, hidden=(8, 8), out_features=3)  # type: ignore[arg-type]

@@ -346,3 +346,36 @@ def test_a_last_step_that_breaks_the_parameters_is_not_returned_as_trained():
     model = Linear(4, 3, rngs=nnx.Rngs(0), use_bias=False)
     with pytest.raises(NonFiniteLossError, match="at step 1 "):
         fit(model, data, optimizer=ADAMW, steps=1, loss=root)
+
+
+def test_infinity_outside_the_parameters_is_honest():
+    """A causal mask holds −∞, and an optimizer that waits for the best loss begins at ∞."""
+
+    class Masked(nnx.Module):
+        def __init__(self):
+            self.linear = Linear(4, 3, rngs=nnx.Rngs(0))
+            self.mask = nnx.Variable(jnp.array([0.0, 0.0, -jnp.inf]))
+
+        def __call__(self, x):
+            return self.linear(x) + jnp.broadcast_to(self.mask[...], (len(x), 3))
+
+    optimizer = optax.chain(optax.adam(1e-3), optax.contrib.reduce_on_plateau())
+    labels = jnp.asarray(examples()["label"]) % 2
+    history = fit(Masked(), batches(label=np.asarray(labels)), optimizer=optimizer, steps=3)
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_after_a_loss_that_is_not_finite_the_model_is_as_before_and_can_be_trained_more_gently():
+    model = network()
+    before = leaves(model)
+    with pytest.raises(NonFiniteLossError):
+        fit(model, batches(), optimizer=optax.sgd(1e30), steps=10)
+    assert not moved(before, leaves(model))
+    assert np.isfinite(fit(model, batches(), optimizer=optax.sgd(1e-3), steps=10)["loss"]).all()
+
+
+def test_a_list_of_filters_is_any_of_them():
+    model = network()
+    before = leaves(model)
+    fit(model, batches(), optimizer=ADAMW, steps=2, wrt=[nnx.PathContains("head")])
+    assert moved(before, leaves(model)) == {"['head']['kernel']", "['head']['bias']"}
