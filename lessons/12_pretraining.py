@@ -271,9 +271,9 @@ for name in methods:
 # probe on learned ones, and no better than training from scratch: it is not the freezing that helps, it is what the
 # features have learned. Raw pixels start level with the network from scratch, and fall behind as pictures come in.
 #
-# All three uses of pretraining help at every number of pictures. With one or five pictures the prototypes lead; with
-# twenty, the probe has overtaken them. And from 5 to 20 pictures every gain shrinks. Whether it would ever reach 0, these
-# pictures do not show.
+# All three uses of pretraining help at every number of pictures. With one picture the prototypes lead; with twenty, the
+# probe has overtaken them. And from 5 to 20 pictures every gain shrinks. Whether it would ever reach 0, these pictures do
+# not show.
 #
 # ## It is not the labels' names
 #
@@ -293,9 +293,9 @@ def features_after(steps, *, rename, move_columns):
     return extract_features(model, test_x)
 
 
-own = features_after(100, rename=False, move_columns=False)
-apart = abs(own - features_after(100, rename=True, move_columns=True)).max()
-control = abs(own - features_after(100, rename=True, move_columns=False)).max()
+own = features_after(60, rename=False, move_columns=False)
+apart = abs(own - features_after(60, rename=True, move_columns=True)).max()
+control = abs(own - features_after(60, rename=True, move_columns=False)).max()
 print(f"largest feature {own.max():.1f}; largest difference {apart:.6f} with the columns moved, {control:.1f} without")
 
 # %% [markdown]
