@@ -31,7 +31,7 @@ demo: .venv/installed  ## does transfer help here? run the main job, python -m t
 	$(python) -m transfer $(ARGS)
 
 test: .venv/installed  ## run the tests
-	$(python) -m pytest -m "not slow" $(ARGS)
+	$(python) -m pytest -m "not slow" -n auto --maxprocesses 4 $(ARGS)
 
 test-slow: .venv/installed-lessons  ## run the tests that take long or start processes
 	$(python) -m pytest -m slow $(ARGS)

@@ -36,7 +36,7 @@ esac
 VENV = "-m venv .venv"
 INSTALL = "-m pip install --quiet --disable-pip-version-check --no-user --use-pep517 -e .[test]"
 DEMO = "-m transfer"
-TEST = "-m pytest -m not slow"
+TEST = "-m pytest -m not slow -n auto --maxprocesses 4"
 
 
 class Clone:
