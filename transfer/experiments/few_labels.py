@@ -1,7 +1,7 @@
 """Few labels, new classes: does what a network learned on 117 characters help it with 20 that it has never seen?
 
 Run:     python -m transfer --experiment few_labels
-Cost:    about 40 s on two cores (5 seeds).
+Cost:    about half a minute on two cores (4 seeds).
 Expect:  with 1 example a class, a linear probe gains some 20 points over training from scratch, fine-tuning less than half
          of that, and prototypes of pretrained features lead; all gains shrink as examples come in. Random features and raw
          pixels, the controls, show that it is the pretraining and not the method. `tests/transfer/experiments` holds the
@@ -131,7 +131,7 @@ FEW_LABELS = Experiment(
     ),
     shots=(1, 5, 20),
     most_shots=80,
-    seeds=5,
+    seeds=4,
     run_seed=run_seed,
     configuration=CONFIGURATION,
 )
