@@ -1,4 +1,4 @@
-"""The catalogue: which exercises there are and in what order. It is data (`exercises.toml`), easily edited."""
+"""The catalogue: which exercises there are and in what order. It is data, easily edited: `exercises.toml` in each topic's folder."""
 
 import tomllib
 from dataclasses import dataclass
@@ -62,21 +62,23 @@ class Exercise:
 
 
 @cache
-def load_catalogue(path: Path = FOLDER / "exercises.toml") -> dict[str, Exercise]:
-    """All exercises by name, in the order of the course.
+def load_catalogue(folder: Path = FOLDER) -> dict[str, Exercise]:
+    """All exercises by name, in the order of the course: topics by their number, exercises as their topic lists them.
 
     Raises:
       ValueError: if two exercises share a name, or one has a field missing, too many, or the wrong number of hints.
     """
     catalogue: dict[str, Exercise] = {}
-    for entry in tomllib.loads(path.read_text(encoding="utf-8"))["exercise"]:
-        try:
-            exercise = Exercise(**entry | {"hints": tuple(entry.get("hints", ()))})
-        except TypeError as error:  # a field is missing, or unknown
-            raise ValueError(f"{path.name}, exercise {entry.get('name')!r}: {error}") from error
-        if exercise.name in catalogue:
-            raise ValueError(f"{path.name} expects each exercise's name once, got {exercise.name!r} twice.")
-        catalogue[exercise.name] = exercise
+    for path in sorted(folder.glob("[0-9][0-9]_*/exercises.toml")):
+        shown = path.relative_to(folder).as_posix()
+        for entry in tomllib.loads(path.read_text(encoding="utf-8"))["exercise"]:
+            try:
+                exercise = Exercise(topic=path.parent.name, **entry | {"hints": tuple(entry.get("hints", ()))})
+            except TypeError as error:  # a field is missing, or unknown
+                raise ValueError(f"{shown}, exercise {entry.get('name')!r}: {error}") from error
+            if exercise.name in catalogue:
+                raise ValueError(f"{shown} has {exercise.name!r}, a name that {catalogue[exercise.name].topic} has already.")
+            catalogue[exercise.name] = exercise
     return catalogue
 
 

@@ -85,10 +85,29 @@ def test_the_catalogue_refuses_a_wrong_number_of_hints():
 
 
 def test_the_catalogue_names_the_entry_with_a_missing_field(tmp_path):
-    path = tmp_path / "exercises.toml"
+    (tmp_path / "03_topic").mkdir()
+    path = tmp_path / "03_topic" / "exercises.toml"
     path.write_text('[[exercise]]\nname = "relu"\nhints = ["a", "b", "c"]\n', encoding="utf-8")
-    with pytest.raises(ValueError, match=r"exercises.toml, exercise 'relu': .*missing.*'topic'"):
-        catalogue.load_catalogue(path)
+    with pytest.raises(ValueError, match=r"03_topic/exercises.toml, exercise 'relu': .*missing.*'title'"):
+        catalogue.load_catalogue(tmp_path)
+
+
+def test_the_catalogue_goes_by_topic_and_refuses_a_name_that_an_earlier_topic_has(tmp_path):
+    fields = 'title = "t"\nlibrary = "l"\nreading = "r"\nhints = ["a", "b", "c"]\nwrong_answers = {}\n'
+    for topic, names in {"10_later": "c", "02_earlier": "ba"}.items():
+        (tmp_path / topic).mkdir()
+        entries = "".join(f'[[exercise]]\nname = "{name}"\n{fields}' for name in names)
+        (tmp_path / topic / "exercises.toml").write_text(entries, encoding="utf-8")
+    assert [(e.topic, e.name) for e in catalogue.load_catalogue(tmp_path).values()] == [
+        ("02_earlier", "b"),
+        ("02_earlier", "a"),
+        ("10_later", "c"),
+    ]
+    (tmp_path / "11_last").mkdir()
+    (tmp_path / "11_last" / "exercises.toml").write_text(f'[[exercise]]\nname = "a"\n{fields}', encoding="utf-8")
+    catalogue.load_catalogue.cache_clear()
+    with pytest.raises(ValueError, match="11_last/exercises.toml has 'a', a name that 02_earlier has already"):
+        catalogue.load_catalogue(tmp_path)
 
 
 @pytest.mark.slow
