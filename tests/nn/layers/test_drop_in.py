@@ -3,6 +3,11 @@
 A new layer is a new line in PAIRS.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,43 +18,63 @@ from nn.layers import BatchNorm, Dropout, LayerNorm, Linear, RMSNorm
 
 FEATURES = 3
 WEIGHTS = nnx.Any(nnx.Param, nnx.BatchStat)
-# name: our class, Flax's class, arguments of both
+
+
+@dataclass
+class Pair:
+    """A class of ours, Flax's of the same name, and how both are made and called.
+
+    Attributes:
+      example: the shape of one example; a batch has leading axes before it.
+      call: how a module is called on an input.
+      mixes: whether an example's output depends on the others in its batch, or on chance.
+    """
+
+    ours: type
+    theirs: type
+    arguments: tuple = (FEATURES,)
+    options: dict[str, Any] = field(default_factory=dict)
+    example: tuple[int, ...] = (FEATURES,)
+    call: Callable = lambda module, x: module(x)
+    mixes: bool = False
+
+
 PAIRS = {
-    "Linear": (Linear, nnx.Linear, (FEATURES, 4), {}),
-    "Linear without bias": (Linear, nnx.Linear, (FEATURES, 4), {"use_bias": False}),
-    "LayerNorm": (LayerNorm, nnx.LayerNorm, (FEATURES,), {}),
-    "LayerNorm, only scale": (LayerNorm, nnx.LayerNorm, (FEATURES,), {"use_bias": False, "epsilon": 0.1}),
-    "RMSNorm": (RMSNorm, nnx.RMSNorm, (FEATURES,), {"epsilon": 0.1}),
-    "RMSNorm without scale": (RMSNorm, nnx.RMSNorm, (FEATURES,), {"use_scale": False}),
-    "BatchNorm": (BatchNorm, nnx.BatchNorm, (FEATURES,), {}),
-    "BatchNorm, bare": (
+    "Linear": Pair(Linear, nnx.Linear, (FEATURES, 4)),
+    "Linear without bias": Pair(Linear, nnx.Linear, (FEATURES, 4), {"use_bias": False}),
+    "LayerNorm": Pair(LayerNorm, nnx.LayerNorm),
+    "LayerNorm, only scale": Pair(LayerNorm, nnx.LayerNorm, options={"use_bias": False, "epsilon": 0.1}),
+    "RMSNorm": Pair(RMSNorm, nnx.RMSNorm, options={"epsilon": 0.1}),
+    "RMSNorm without scale": Pair(RMSNorm, nnx.RMSNorm, options={"use_scale": False}),
+    "BatchNorm": Pair(BatchNorm, nnx.BatchNorm, mixes=True),
+    "BatchNorm, bare": Pair(
         BatchNorm,
         nnx.BatchNorm,
-        (FEATURES,),
-        {"use_bias": False, "use_scale": False, "momentum": 0.5, "epsilon": 0.1},
+        options={"use_bias": False, "use_scale": False, "momentum": 0.5, "epsilon": 0.1},
+        mixes=True,
     ),
-    "BatchNorm, evaluated": (BatchNorm, nnx.BatchNorm, (FEATURES,), {"use_running_average": True}),
-    "Dropout": (Dropout, nnx.Dropout, (0.4,), {}),
-    "Dropout of everything": (Dropout, nnx.Dropout, (1.0,), {}),
-    "Dropout, evaluated": (Dropout, nnx.Dropout, (0.4,), {"deterministic": True}),
+    "BatchNorm, evaluated": Pair(BatchNorm, nnx.BatchNorm, options={"use_running_average": True}),
+    "Dropout": Pair(Dropout, nnx.Dropout, (0.4,), mixes=True),
+    "Dropout of everything": Pair(Dropout, nnx.Dropout, (1.0,), mixes=True),
+    "Dropout, evaluated": Pair(Dropout, nnx.Dropout, (0.4,), {"deterministic": True}),
 }
-MIXING_OR_RANDOM = ("BatchNorm", "BatchNorm, bare", "Dropout", "Dropout of everything")
 
 every_pair = pytest.mark.parametrize("name", PAIRS)
 
 
 def build(name):
-    ours, theirs, arguments, options = PAIRS[name]
-    return tuple(cls(*arguments, **options, rngs=nnx.Rngs(params=3, dropout=7)) for cls in (ours, theirs))
+    pair = PAIRS[name]
+    return tuple(cls(*pair.arguments, **pair.options, rngs=nnx.Rngs(params=3, dropout=7)) for cls in (pair.ours, pair.theirs))
 
 
 @every_pair
 def test_from_the_same_keys_it_begins_as_flax_does_and_leaves_the_next_layer_the_same_keys(name):
-    ours, theirs, arguments, options = PAIRS[name]
+    pair = PAIRS[name]
     begun = []
-    for cls in (ours, theirs):
+    for cls in (pair.ours, pair.theirs):
         rngs = nnx.Rngs(params=3, dropout=7)
-        begun.append((by_name(nnx.state(cls(*arguments, **options, rngs=rngs), WEIGHTS)), int(rngs.params.count[...])))
+        layer = cls(*pair.arguments, **pair.options, rngs=rngs)
+        begun.append((by_name(nnx.state(layer, WEIGHTS)), int(rngs.params.count[...])))
     (own, own_keys), (flax, flax_keys) = begun
     assert own.keys() == flax.keys() and own_keys == flax_keys
     for key, value in own.items():
@@ -63,8 +88,8 @@ def randomize(module, seed=0):
     nnx.update(module, jax.tree.map(lambda leaf: jnp.asarray(random.uniform(0.5, 2, leaf.shape), leaf.dtype), state))
 
 
-def inputs(*batch, seed=1, dtype=jnp.float32):
-    return jnp.asarray(np.random.default_rng(seed).normal(0.5, 2, (*batch, FEATURES)), dtype)
+def inputs(name, *batch, seed=1, dtype=jnp.float32):
+    return jnp.asarray(np.random.default_rng(seed).normal(0.5, 2, (*batch, *PAIRS[name].example)), dtype)
 
 
 def by_name(tree):
@@ -79,21 +104,21 @@ def assert_same(ours, theirs, **tolerance):
         assert value.dtype == theirs[name].dtype, name
 
 
-def functional(module):
+def functional(module, call):
     """The module as a function of (parameters, all its other state, input), which gives (output, state after the call)."""
     graphdef, parameters, rest = nnx.split(module, nnx.Param, ...)
 
     def apply(parameters, rest, x):
         module = nnx.merge(graphdef, parameters, rest, copy=True)  # the call moves its own copy of the state
-        y = module(x)
+        y = call(module, x)
         return y, nnx.split(module, nnx.Param, ...)[2]
 
     return apply, parameters, rest
 
 
-def outcome(module, x):
+def outcome(module, call, x):
     """Output, running averages after the call, and the gradients by the input and by every parameter."""
-    apply, parameters, rest = functional(module)
+    apply, parameters, rest = functional(module, call)
 
     @jax.jit
     def gradients(parameters, rest, x):
@@ -119,7 +144,8 @@ def test_with_flax_state_the_outputs_and_all_gradients_are_those_of_flax(name):
     ours, theirs = build(name)
     randomize(theirs)
     nnx.update(ours, nnx.state(theirs, WEIGHTS))
-    assert_same(outcome(ours, inputs(4)), outcome(theirs, inputs(4)), rtol=1e-4, atol=1e-5)
+    call, x = PAIRS[name].call, inputs(name, 4)
+    assert_same(outcome(ours, call, x), outcome(theirs, call, x), rtol=1e-4, atol=1e-5)
 
 
 @every_pair
@@ -129,8 +155,8 @@ def test_flax_takes_our_state_and_after_three_calls_both_have_the_same(name):
     randomize(ours)
     nnx.update(theirs, nnx.state(ours, WEIGHTS))
     for seed in range(3):
-        x = inputs(4, seed=seed)
-        assert_same(ours(x), theirs(x), rtol=1e-4, atol=1e-5)
+        x = inputs(name, 4, seed=seed)
+        assert_same(PAIRS[name].call(ours, x), PAIRS[name].call(theirs, x), rtol=1e-4, atol=1e-5)
     assert_same(nnx.state(ours, WEIGHTS), nnx.state(theirs, WEIGHTS), rtol=1e-4)
 
 
@@ -140,10 +166,11 @@ def test_train_and_eval_switch_both_the_same_way(name):
     for layer in (ours, theirs):
         randomize(layer)
         layer.eval()
-    assert_same(ours(inputs(4)), theirs(inputs(4)), rtol=1e-5, atol=1e-6)
+    call, x = PAIRS[name].call, inputs(name, 4)
+    assert_same(call(ours, x), call(theirs, x), rtol=1e-5, atol=1e-5)
     for layer in (ours, theirs):
         layer.train()
-    assert_same(ours(inputs(4)), theirs(inputs(4)), rtol=1e-4, atol=1e-5)
+    assert_same(call(ours, x), call(theirs, x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["Linear", "LayerNorm", "RMSNorm", "BatchNorm", "BatchNorm, evaluated"])
@@ -152,23 +179,25 @@ def test_with_more_leading_axes_it_is_flax_still_and_no_axis_is_added_silently(n
     randomize(theirs)
     nnx.update(ours, nnx.state(theirs, WEIGHTS))
     with jax.numpy_rank_promotion("raise"):
-        assert_same(ours(inputs(2, 1, 5)), theirs(inputs(2, 1, 5)), rtol=1e-4, atol=1e-5)
+        x = inputs(name, 2, 1, 5)
+        assert_same(PAIRS[name].call(ours, x), PAIRS[name].call(theirs, x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in PAIRS if name not in MIXING_OR_RANDOM])
+@pytest.mark.parametrize("name", [name for name, pair in PAIRS.items() if not pair.mixes])
 def test_a_batch_is_its_examples_one_by_one_and_vmap_is_the_loop(name):
     layer, _ = build(name)
     randomize(layer)
-    x = inputs(4)
-    loop = jnp.stack([layer(example) for example in x])
-    np.testing.assert_allclose(layer(x), loop, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(jax.vmap(layer)(x), loop, rtol=1e-5, atol=1e-6)
+    call, x = partial(PAIRS[name].call, layer), inputs(name, 4)
+    loop = jnp.stack([call(example) for example in x])
+    np.testing.assert_allclose(call(x), loop, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(jax.vmap(call)(x), loop, rtol=1e-5, atol=1e-5)
 
 
 @every_pair
 def test_compiled_is_the_same_and_compiles_once_per_shape_however_often_the_state_moves(name):
     layer, _ = build(name)
-    apply, parameters, rest = functional(layer)
+    call, example = PAIRS[name].call, PAIRS[name].example
+    apply, parameters, rest = functional(layer, call)
     traced = []
 
     @jax.jit
@@ -177,13 +206,13 @@ def test_compiled_is_the_same_and_compiles_once_per_shape_however_often_the_stat
         return apply(parameters, rest, x)
 
     for seed in range(3):
-        x = inputs(4, seed=seed)
+        x = inputs(name, 4, seed=seed)
         y, rest = compiled(parameters, rest, x)
-        np.testing.assert_allclose(y, layer(x), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(y, call(layer, x), rtol=1e-5, atol=1e-5)
     assert_same(nnx.filter_state(rest, nnx.BatchStat), nnx.state(layer, nnx.BatchStat), rtol=1e-5)
-    assert traced == [(4, FEATURES)]
-    compiled.lower(parameters, rest, inputs(5))
-    assert traced == [(4, FEATURES), (5, FEATURES)]
+    assert traced == [(4, *example)]
+    compiled.lower(parameters, rest, inputs(name, 5))
+    assert traced == [(4, *example), (5, *example)]
 
 
 @pytest.mark.parametrize("name", [name for name in PAIRS if not name.startswith("Dropout")])
@@ -191,15 +220,15 @@ def test_bfloat16_in_is_near_float32_and_only_float32_parameters_widen_the_outpu
     """bfloat16 keeps 8 bits, so that one rounding of an output near 4 is off by at most 4 · 2⁻⁸."""
     layer, _ = build(name)
     randomize(layer)
-    x = inputs(4, dtype=jnp.bfloat16)
+    call, x = partial(PAIRS[name].call, layer), inputs(name, 4, dtype=jnp.bfloat16)
     narrow = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), nnx.state(layer, nnx.Param))
     nnx.update(layer, jax.tree.map(lambda leaf: leaf.astype(jnp.float32), narrow))
-    exact = layer(x.astype(jnp.float32))
-    y = layer(x)
+    exact = call(x.astype(jnp.float32))
+    y = call(x)
     assert y.dtype == (jnp.float32 if jax.tree.leaves(narrow) else jnp.bfloat16)
     np.testing.assert_allclose(y.astype(jnp.float32), exact, rtol=2**-7, atol=2**-6)
 
     nnx.update(layer, narrow)
-    y = layer(x)
+    y = call(x)
     assert y.dtype == jnp.bfloat16
     np.testing.assert_allclose(y.astype(jnp.float32), exact, rtol=2**-7, atol=2**-6)
