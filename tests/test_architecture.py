@@ -17,6 +17,7 @@ ROOMS = (*LIBRARY, "lessons", "exercises", "benchmarks", "tests")
 # A room may import itself, what other people wrote, and these rooms with all that is in them. Inside of `nn`, nobody but its
 # front page may import `nn` itself: through it every room would see all others.
 MAY_IMPORT = {
+    "nn.autodiff": (),
     "nn.kernels": (),
     "nn.layers": ("nn.kernels",),
     "nn.models": ("nn.kernels", "nn.layers"),

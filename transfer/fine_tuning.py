@@ -4,18 +4,16 @@ A network here is an `nn.models.Classifier`: its output is head(features(x)).
 """
 
 import dataclasses
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
-import optax
 from flax import nnx
 from jaxtyping import Float, Int
 
 from nn.data import Dataset
 from nn.layers import Linear
 from nn.models import Classifier
-from nn.training import History, classification_loss, fit, predict
+from nn.training import History, classification_loss, cosine_adam, fit, predict
 
 Network = TypeVar("Network", bound=Classifier)
 
@@ -38,15 +36,6 @@ def replace_head(model: Network, classes: int, *, rngs: nnx.Rngs) -> Network:
 def extract_features(model: Classifier, images: np.ndarray) -> Float[np.ndarray, "examples width"]:
     """What the model's `features` make of each image, in evaluation mode; the model itself is left as it is."""
     return predict(model, images, method="features")
-
-
-@lru_cache(maxsize=64)  # fit compiles once for each optimizer object
-def cosine_adam(learning_rate: float, steps: int) -> optax.GradientTransformation:
-    """Adam, with a learning rate that falls from its first value to 0 along half a cosine.
-
-    References: Kingma and Ba 2015, "Adam", algorithm 1; Loshchilov and Hutter 2017, "SGDR", eq. 5.
-    """
-    return optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
 
 
 def fine_tune(

@@ -56,8 +56,9 @@ class Dropout(nnx.Module):
         self.rngs = rngs["dropout"].fork()
 
     def __call__(self, x: Float[Array, "*shape"], *, deterministic: bool | None = None) -> Float[Array, "*shape"]:
-        if deterministic is None:
-            deterministic = self.deterministic
-        if deterministic or self.frozen or self.rate == 0:
-            return x
-        return dropout(self.rngs(), x, self.rate)
+        return dropout(self.rngs(), x, self.rate) if self.is_active(deterministic) else x
+
+    def is_active(self, deterministic: bool | None = None) -> bool:
+        """Whether a call would silence anything."""
+        deterministic = self.deterministic if deterministic is None else deterministic
+        return not (deterministic or self.frozen or self.rate == 0)

@@ -5,11 +5,11 @@ Each is a function of a key, a shape and a dtype, as in `jax.nn.initializers`, a
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 Initializer = Callable[..., Float[Array, "..."]]
 
@@ -109,3 +109,25 @@ def glorot_uniform() -> Initializer:
 def he_normal() -> Initializer:
     """Variance 2 / fan-in: for layers with a ReLU behind them. He et al. 2015."""
     return variance_scaling(2.0, "fan_in", "truncated_normal")
+
+
+def orthogonal(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """A matrix that keeps lengths: its columns (or, where it is wide, its rows) are of length 1 and at right angles.
+
+    Multiplied by itself again and again it neither explodes nor dies, which is what a recurrent network does with it.
+
+    Raises:
+      ValueError: unless the shape has two axes.
+
+    Reference: Saxe, McClelland and Ganguli 2014, "Exact solutions to the nonlinear dynamics of learning in deep linear
+    neural networks", section 4.
+    """
+    if len(shape) != 2:
+        raise ValueError(f"orthogonal expects a shape of two axes, got {shape}.")
+    rows, columns = shape
+    wide = rows < columns
+    gaussian = jax.random.normal(key, (columns, rows) if wide else (rows, columns), dtype)
+    # The signs make the factorization unique, and so the draw uniform over all orthogonal matrices.
+    q, r = jnp.linalg.qr(gaussian)
+    q = q * jnp.broadcast_to(jnp.sign(jnp.diag(r)), q.shape)
+    return q.T if wide else q

@@ -1,7 +1,8 @@
 """Normalization: give each layer inputs of a steady mean and spread, so that one learning rate suits all depths.
 
-The three differ in what they average over: BatchNorm one feature over the batch, LayerNorm all features of one example,
-RMSNorm the same without taking the mean off. Statistics are computed in float32 or better.
+They differ in what they average over. BatchNorm: one feature, over the batch. LayerNorm: all features of one example; RMSNorm
+the same, without taking the mean off. GroupNorm: a group of features over the positions of one example, as the pixels of an
+image; InstanceNorm: one feature of them. Statistics are computed in float32 or better.
 """
 
 import jax
@@ -66,6 +67,53 @@ def batch_norm(
     """
     mean, factor = jnp.broadcast_to(mean, x.shape), jnp.broadcast_to(jax.lax.rsqrt(var + epsilon), x.shape)
     return _scale_and_shift(x, (_at_least_float32(x) - mean) * factor, scale, bias)
+
+
+def group_norm(
+    x: Float[Array, "batch *positions features"],
+    num_groups: int,
+    scale: Vector | None = None,
+    bias: Vector | None = None,
+    *,
+    epsilon: float = 1e-6,
+) -> Float[Array, "batch *positions features"]:
+    """y = (x − mean) / √(var + ε) · scale + bias, mean and variance of each example and group of neighbouring features.
+
+    Every axis between the first and the last is one of positions, and is averaged over too. One group makes it a layer norm
+    over all of an example, as many groups as features an instance norm.
+
+    Raises:
+      ValueError: if the groups do not divide the features.
+
+    Reference: Wu and He 2018, "Group Normalization", eq. 1 and 7.
+    """
+    require_groups("group_norm", x.shape[-1], num_groups)
+    wide = _at_least_float32(x).reshape(*x.shape[:-1], num_groups, x.shape[-1] // num_groups)
+    axes = (*range(1, x.ndim - 1), x.ndim)  # the positions, and the features of a group
+    mean, var = wide.mean(axes, keepdims=True), wide.var(axes, keepdims=True)
+    return _scale_and_shift(x, ((wide - mean) * jax.lax.rsqrt(var + epsilon)).reshape(x.shape), scale, bias)
+
+
+def instance_norm(
+    x: Float[Array, "batch *positions features"],
+    scale: Vector | None = None,
+    bias: Vector | None = None,
+    *,
+    epsilon: float = 1e-6,
+) -> Float[Array, "batch *positions features"]:
+    """y = (x − mean) / √(var + ε) · scale + bias, mean and variance of each feature over the positions of each example.
+
+    An image's brightness and contrast are such means and spreads, and so they are lost: what stays is the drawing.
+
+    Reference: Ulyanov, Vedaldi and Lempitsky 2016, "Instance Normalization", eq. 2.
+    """
+    return group_norm(x, x.shape[-1], scale, bias, epsilon=epsilon)
+
+
+def require_groups(layer: str, features: int, num_groups: int) -> None:
+    """Raises a ValueError, in the layer's name, unless the features fall into this many groups of one size."""
+    if num_groups < 1 or features % num_groups:
+        raise ValueError(f"{layer} expects a number of groups that divides the {features} features, got {num_groups}.")
 
 
 def _at_least_float32(x):
@@ -183,6 +231,73 @@ class BatchNorm(nnx.Module):
             self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * jax.lax.stop_gradient(mean)
             self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * jax.lax.stop_gradient(var)
         return batch_norm(x, mean, var, _value(self.scale), _value(self.bias), epsilon=self.epsilon)
+
+
+class GroupNorm(nnx.Module):
+    """Normalizes groups of features over the positions of each example, then applies a learned `scale` and `bias`.
+
+    A drop-in for `flax.nnx.GroupNorm`: the first axis of x is the batch, the last the features (num_features,), and all
+    between are positions. It keeps no running averages, and one example is as good as a batch.
+
+    Args:
+      num_features: size of the last axis.
+      num_groups: how many groups; it divides num_features.
+      epsilon: added to the variance, so that a constant group does not divide by 0.
+      use_bias: whether to learn a bias.
+      use_scale: whether to learn a scale.
+      rngs: scale and bias each take a key, as in Flax, so that what is made after them begins alike.
+
+    Raises:
+      ValueError: if the groups do not divide the features, or, from a call, if x has another number of features or no
+        batch axis.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        num_groups: int = 32,
+        *,
+        epsilon: float = 1e-6,
+        use_bias: bool = True,
+        use_scale: bool = True,
+        rngs: nnx.Rngs,
+    ):
+        require_positive("GroupNorm", num_features=num_features)
+        require_groups("GroupNorm", num_features, num_groups)
+        self.num_features, self.num_groups, self.epsilon = num_features, num_groups, epsilon
+        self.scale = nnx.Param(ones(rngs.params(), (num_features,))) if use_scale else None
+        self.bias = nnx.Param(zeros(rngs.params(), (num_features,))) if use_bias else None
+
+    def __call__(self, x: Float[Array, "batch *positions features"]) -> Float[Array, "batch *positions features"]:
+        require_features("GroupNorm", x, self.num_features)
+        if x.ndim < 2:
+            raise ValueError(f"GroupNorm expects x (batch, *positions, features), got x.shape={x.shape}.")
+        return group_norm(x, self.num_groups, _value(self.scale), _value(self.bias), epsilon=self.epsilon)
+
+
+class InstanceNorm(nnx.Module):
+    """Normalizes each feature over the positions of each example, then applies a learned `scale` and `bias`.
+
+    A drop-in for `flax.nnx.InstanceNorm`; axes and arguments as in `GroupNorm`.
+
+    Raises:
+      ValueError: from a call whose input has another number of features, or no positions: of one number alone nothing is
+        left when its mean is taken off.
+    """
+
+    def __init__(
+        self, num_features: int, *, epsilon: float = 1e-6, use_bias: bool = True, use_scale: bool = True, rngs: nnx.Rngs
+    ):
+        require_positive("InstanceNorm", num_features=num_features)
+        self.num_features, self.epsilon = num_features, epsilon
+        self.scale = nnx.Param(ones(rngs.params(), (num_features,))) if use_scale else None
+        self.bias = nnx.Param(zeros(rngs.params(), (num_features,))) if use_bias else None
+
+    def __call__(self, x: Float[Array, "batch *positions features"]) -> Float[Array, "batch *positions features"]:
+        require_features("InstanceNorm", x, self.num_features)
+        if x.ndim < 3:
+            raise ValueError(f"InstanceNorm expects x (batch, *positions, features) with positions, got x.shape={x.shape}.")
+        return instance_norm(x, _value(self.scale), _value(self.bias), epsilon=self.epsilon)
 
 
 def _value(parameter):

@@ -1,6 +1,8 @@
-"""The one check that every layer makes of its input, so that a wrong shape is named where it first arrives."""
+"""The checks that layers make of what they are given, so that what is wrong is named where it first arrives."""
 
 import jax
+import numpy as np
+from jax.core import Tracer
 
 
 def require_features(layer: str, x: jax.Array, features: int) -> None:
@@ -15,3 +17,15 @@ def require_positive(layer: str, **sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ValueError(f"{layer} expects {name} of at least 1, got {name}={size}.")
+
+
+def require_within(layer: str, name: str, values: jax.Array | np.ndarray, low: int, high: int) -> None:
+    """Raises a ValueError, in the layer's name, unless low <= values <= high.
+
+    Inside `jax.jit` values are not known yet and nothing is checked.
+    """
+    if isinstance(values, Tracer) or values.size == 0:
+        return
+    least, most = int(values.min()), int(values.max())
+    if least < low or most > high:
+        raise ValueError(f"{layer} expects {name} from {low} to {high}, got {least if least < low else most}.")

@@ -1,4 +1,4 @@
-"""All that trains a network and nothing of what a network is: losses, metrics, the loop, checkpoints."""
+"""All that trains a network and nothing of what a network is: losses, optimizers, metrics, the loop, checkpoints."""
 
 from nn.training.checkpoints import CheckpointMismatchError as CheckpointMismatchError
 from nn.training.checkpoints import TrainingCheckpoints as TrainingCheckpoints
@@ -11,9 +11,32 @@ from nn.training.loop import evaluate as evaluate
 from nn.training.loop import fit as fit
 from nn.training.loop import predict as predict
 from nn.training.losses import classification_loss as classification_loss
+from nn.training.losses import masked_mean as masked_mean
+from nn.training.losses import masked_token_loss as masked_token_loss
 from nn.training.losses import mean_squared_error as mean_squared_error
+from nn.training.losses import next_token_loss as next_token_loss
 from nn.training.losses import sigmoid_cross_entropy as sigmoid_cross_entropy
 from nn.training.losses import softmax_cross_entropy as softmax_cross_entropy
+from nn.training.losses import translation_loss as translation_loss
 from nn.training.metrics import accuracy as accuracy
 from nn.training.metrics import confusion_matrix as confusion_matrix
 from nn.training.metrics import top_k_accuracy as top_k_accuracy
+from nn.training.optimizers import adam as adam
+from nn.training.optimizers import adam_step as adam_step
+from nn.training.optimizers import adamw as adamw
+from nn.training.optimizers import adamw_step as adamw_step
+from nn.training.optimizers import clip_by_global_norm as clip_by_global_norm
+from nn.training.optimizers import clip_gradients as clip_gradients
+from nn.training.optimizers import cosine_adam as cosine_adam
+from nn.training.optimizers import momentum as momentum
+from nn.training.optimizers import momentum_step as momentum_step
+from nn.training.optimizers import nesterov as nesterov
+from nn.training.optimizers import nesterov_step as nesterov_step
+from nn.training.optimizers import rmsprop as rmsprop
+from nn.training.optimizers import rmsprop_step as rmsprop_step
+from nn.training.optimizers import sgd as sgd
+from nn.training.resampling import bootstrap_means as bootstrap_means
+from nn.training.schedules import constant_schedule as constant_schedule
+from nn.training.schedules import cosine_decay_schedule as cosine_decay_schedule
+from nn.training.schedules import linear_schedule as linear_schedule
+from nn.training.schedules import warmup_cosine_decay_schedule as warmup_cosine_decay_schedule

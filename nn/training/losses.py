@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
 
 from nn.training.metrics import accuracy, require_labels
 
@@ -76,7 +77,81 @@ def classification_loss(
     """The loss of a classifier on a batch of `image` and `label`: mean cross-entropy, and accuracy beside it.
 
     Made for `nn.training.fit`. The model gets `batch["image"]` as it comes.
+
+    Raises:
+      ValueError: for an empty batch, whose mean would be NaN.
     """
     logits = model(batch["image"])
-    loss = softmax_cross_entropy(logits, batch["label"]).mean()
+    loss = masked_mean(softmax_cross_entropy(logits, batch["label"]))
     return loss, {"accuracy": accuracy(logits, batch["label"]).mean()}
+
+
+def next_token_loss(model: Callable[..., Any], batch: Mapping[str, Any]) -> Float[Array, ""]:
+    """The loss of a language model: how surprised it is, in nats per token, by each token given those before it.
+
+    Made for `nn.training.fit`. The model maps tokens (batch, time) to logits (batch, time, vocabulary) and may not look ahead.
+
+    Args:
+      model: gets all tokens but the last.
+      batch: `tokens` (batch, time + 1); optionally `mask` of the same shape, False where a token is padding. The first token
+        is never asked for.
+
+    Raises:
+      ValueError: for sequences of fewer than two tokens.
+
+    Reference: Bengio et al. 2003, "A Neural Probabilistic Language Model", section 2.
+    """
+    tokens = batch["tokens"]
+    if tokens.shape[-1] < 2:
+        raise ValueError(f"next_token_loss expects at least two tokens, one to see and one to guess, got shape {tokens.shape}.")
+    losses = softmax_cross_entropy(model(tokens[:, :-1]), tokens[:, 1:])
+    return masked_mean(losses, batch["mask"][:, 1:] if "mask" in batch else None)
+
+
+def masked_token_loss(model: Callable[..., Any], batch: Mapping[str, Any]) -> Float[Array, ""]:
+    """The loss of a network that fills holes: how surprised it is, in nats per hole, by the token that was there.
+
+    Made for `nn.training.fit`. The model maps tokens (batch, time) to logits (batch, time, vocabulary) and may look both ways.
+
+    Args:
+      model: gets the tokens with their holes.
+      batch: `tokens` with holes, `targets` as they were, and `mask`, True at the positions that count; all (batch, time).
+
+    Reference: Devlin et al. 2019, "BERT", section 3.1.
+    """
+    return masked_mean(softmax_cross_entropy(model(batch["tokens"]), batch["targets"]), batch["mask"])
+
+
+def translation_loss(model: Callable[..., Any], batch: Mapping[str, Any]) -> Float[Array, ""]:
+    """The loss of an encoder-decoder: how surprised it is, in nats per token, by each target token given those before it.
+
+    Made for `nn.training.fit`.
+
+    Args:
+      model: maps (source, target, source_lengths=…) to logits for the token behind each one of `target`.
+      batch: `source` and `target` (batch, time), the target with a start token before it, and how many tokens of each are
+        real: `source_lengths` and `target_lengths` (batch,).
+
+    Reference: Sutskever, Vinyals and Le 2014, "Sequence to Sequence Learning with Neural Networks", eq. 1.
+    """
+    source, target = batch["source"], batch["target"]
+    logits = model(source, target[:, :-1], source_lengths=batch["source_lengths"])
+    positions = jnp.broadcast_to(jnp.arange(1, target.shape[1]), (len(target), target.shape[1] - 1))
+    return masked_mean(softmax_cross_entropy(logits, target[:, 1:]), positions < batch["target_lengths"][:, None])
+
+
+def masked_mean(losses: Float[Array, "*shape"], mask: Bool[Array | np.ndarray, "*shape"] | None = None) -> Float[Array, ""]:
+    """The mean of those losses whose mask is True; 0 where there are none.
+
+    Every loss counts alike, whichever example of the batch it belongs to.
+
+    Raises:
+      ValueError: if losses and mask differ in shape, or there are no losses at all.
+    """
+    if losses.size == 0:
+        raise ValueError(f"A mean of losses expects at least one, got an empty batch of shape {losses.shape}.")
+    if mask is None:
+        return losses.mean()
+    _require_same_shape("masked_mean", losses, jnp.asarray(mask))
+    # where, not a product: behind the mask a loss may be NaN.
+    return jnp.where(mask, losses, 0).sum() / jnp.maximum(mask.sum(), 1)

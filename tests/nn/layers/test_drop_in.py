@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from nn.layers import BatchNorm, Dropout, LayerNorm, Linear, RMSNorm
+from nn.layers import BatchNorm, Dropout, GroupNorm, InstanceNorm, LayerNorm, Linear, RMSNorm
 
 FEATURES = 3
 WEIGHTS = nnx.Any(nnx.Param, nnx.BatchStat)
@@ -39,6 +39,11 @@ class Pair:
     mixes: bool = False
 
 
+def on_a_batch(module, x):
+    """For layers whose first axis is always the batch: a lone image is made a batch of one."""
+    return module(x) if x.ndim == 4 else module(x[None])[0]
+
+
 PAIRS = {
     "Linear": Pair(Linear, nnx.Linear, (FEATURES, 4)),
     "Linear without bias": Pair(Linear, nnx.Linear, (FEATURES, 4), {"use_bias": False}),
@@ -54,10 +59,21 @@ PAIRS = {
         mixes=True,
     ),
     "BatchNorm, evaluated": Pair(BatchNorm, nnx.BatchNorm, options={"use_running_average": True}),
+    "GroupNorm": Pair(GroupNorm, nnx.GroupNorm, (6, 3), example=(2, 3, 6), call=on_a_batch),
+    "GroupNorm, bare": Pair(
+        GroupNorm,
+        nnx.GroupNorm,
+        (6,),
+        {"num_groups": 2, "use_bias": False, "use_scale": False, "epsilon": 0.1},
+        example=(2, 3, 6),
+        call=on_a_batch,
+    ),
     "Dropout": Pair(Dropout, nnx.Dropout, (0.4,), mixes=True),
     "Dropout of everything": Pair(Dropout, nnx.Dropout, (1.0,), mixes=True),
     "Dropout, evaluated": Pair(Dropout, nnx.Dropout, (0.4,), {"deterministic": True}),
 }
+if hasattr(nnx, "InstanceNorm"):  # the oldest Flax has none
+    PAIRS["InstanceNorm"] = Pair(InstanceNorm, nnx.InstanceNorm, (6,), {"use_bias": False}, example=(2, 3, 6), call=on_a_batch)
 
 every_pair = pytest.mark.parametrize("name", PAIRS)
 

@@ -5,7 +5,16 @@ import optax
 import pytest
 
 from nn.layers import log_softmax, sigmoid, softmax
-from nn.training.losses import classification_loss, mean_squared_error, sigmoid_cross_entropy, softmax_cross_entropy
+from nn.training.losses import (
+    classification_loss,
+    masked_mean,
+    masked_token_loss,
+    mean_squared_error,
+    next_token_loss,
+    sigmoid_cross_entropy,
+    softmax_cross_entropy,
+    translation_loss,
+)
 
 random = np.random.default_rng(0)
 LOGITS, LABELS = random.normal(0, 3, (2, 4, 5)), jnp.asarray(random.integers(0, 5, (2, 4)))
@@ -169,3 +178,69 @@ def test_targets_of_another_shape_are_refused_and_not_broadcast(loss, outputs, t
     dtype = jnp.int32 if loss is softmax_cross_entropy else jnp.float32
     with pytest.raises(ValueError, match=rf"{loss.__name__} expects .*\(4, .\).*\({targets[0]},\)"):
         loss(jnp.ones(outputs), jnp.ones(targets, dtype))
+
+
+VOCABULARY = 5
+SCORES = jnp.asarray(np.random.default_rng(4).normal(size=(VOCABULARY, VOCABULARY)), jnp.float32)
+
+
+def bigrams(tokens):
+    """A language model whose scores for the next token are a row of a table, by the last token alone."""
+    return SCORES[tokens]
+
+
+def surprise(before, after):
+    """The cross-entropy of `after` behind `before`, in float64."""
+    row = np.asarray(SCORES, np.float64)[before]
+    return np.log(np.exp(row).sum()) - row[after]
+
+
+def test_next_token_loss_asks_for_each_token_but_the_first_given_the_one_before():
+    loss = next_token_loss(bigrams, {"tokens": jnp.array([[0, 3, 1], [2, 2, 4]])})
+    expected = np.mean([surprise(0, 3), surprise(3, 1), surprise(2, 2), surprise(2, 4)])
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+
+
+def test_next_token_loss_counts_no_padding_even_where_its_loss_is_nan():
+    tokens, mask = jnp.array([[0, 3, VOCABULARY + 1]]), np.array([[True, True, False]])
+    loss = next_token_loss(bigrams, {"tokens": tokens, "mask": mask})
+    np.testing.assert_allclose(loss, surprise(0, 3), rtol=1e-6)
+
+
+def test_next_token_loss_needs_a_token_to_see_and_one_to_guess():
+    with pytest.raises(ValueError, match=r"at least two tokens, .*got shape \(3, 1\)"):
+        next_token_loss(bigrams, {"tokens": jnp.zeros((3, 1), int)})
+
+
+def test_masked_token_loss_counts_the_holes_alone():
+    batch = {
+        "tokens": jnp.array([[0, 4, 2], [4, 1, 1]]),
+        "targets": jnp.array([[0, 3, 2], [2, 1, 1]]),
+        "mask": np.array([[False, True, False], [True, False, False]]),
+    }
+    np.testing.assert_allclose(masked_token_loss(bigrams, batch), np.mean([surprise(4, 3), surprise(4, 2)]), rtol=1e-6)
+
+
+def test_translation_loss_goes_to_the_end_of_each_target_and_no_further():
+    seen = []
+
+    def model(source, target, *, source_lengths):
+        seen.append((source.shape, target.shape, source_lengths.tolist()))
+        return bigrams(target)
+
+    batch = {
+        "source": jnp.zeros((2, 4), int),
+        "source_lengths": np.array([4, 1]),
+        "target": jnp.array([[0, 1, 2, 3], [0, 4, 0, 0]]),
+        "target_lengths": np.array([4, 2]),
+    }
+    loss = translation_loss(model, batch)
+    expected = np.mean([surprise(0, 1), surprise(1, 2), surprise(2, 3), surprise(0, 4)])
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+    assert seen == [((2, 4), (2, 3), [4, 1])]
+
+
+def test_a_mean_over_no_examples_is_an_error_and_over_no_holes_it_is_0():
+    with pytest.raises(ValueError, match=r"at least one, got an empty batch of shape \(0,\)"):
+        classification_loss(lambda images: images, {"image": jnp.zeros((0, 3)), "label": jnp.zeros(0, int)})
+    np.testing.assert_array_equal(masked_mean(jnp.array([1.0, 2.0]), np.array([False, False])), 0)
