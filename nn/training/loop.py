@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nn.training.checkpoints import TrainingCheckpoints
@@ -218,7 +218,7 @@ def _progress_bar(shown: bool, *, total: int, completed: int):
 
 def predict(
     model: nnx.Module,
-    inputs: Float[Array, "examples ..."] | np.ndarray,
+    inputs: Array | np.ndarray | tuple[Array | np.ndarray, ...],
     *,
     method: str = "__call__",
     batch_size: int = 1024,
@@ -227,7 +227,7 @@ def predict(
 
     Args:
       model: any NNX module.
-      inputs: stacked on the first axis.
+      inputs: stacked on the first axis. A tuple, such as (tokens, lengths), becomes several arguments of the model.
       method: which method of the model to call, such as `features`.
       batch_size: how many inputs go through the model at once.
 
@@ -235,30 +235,37 @@ def predict(
       The outputs, stacked on the first axis.
 
     Raises:
-      ValueError: if there are no inputs, batch_size is below 1, or the model has no such method.
+      ValueError: if there are no inputs, those of a tuple differ in number, batch_size is below 1, or the model has no such
+        method.
     """
-    if len(inputs) == 0 or batch_size < 1:
-        raise ValueError(f"predict expects inputs and a batch_size of at least 1, got {len(inputs)} and {batch_size}.")
+    inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+    counts = [len(array) for array in inputs]
+    if min(counts, default=0) == 0 or batch_size < 1:
+        raise ValueError(
+            f"predict expects inputs and a batch_size of at least 1, got {min(counts, default=0)} and {batch_size}."
+        )
+    if len(set(counts)) > 1:
+        raise ValueError(f"predict expects as many of each input, got {' and '.join(map(str, counts))}.")
     if not callable(getattr(model, method, None)):
         raise ValueError(f"predict expects a method of {type(model).__name__}, got {method!r}.")
     model = nnx.clone(model)
     model.eval()
     graphdef, state = nnx.split(model)
     outputs = [
-        _compiled_forward(graphdef, method)(state, inputs[start : start + batch_size])
-        for start in range(0, len(inputs), batch_size)
+        _compiled_forward(graphdef, method)(state, *(array[start : start + batch_size] for array in inputs))
+        for start in range(0, counts[0], batch_size)
     ]
     return np.concatenate(jax.device_get(outputs))
 
 
 @lru_cache(maxsize=256)
 def _compiled_forward(graphdef, method: str):
-    return jax.jit(lambda state, inputs: getattr(nnx.merge(graphdef, state), method)(inputs))
+    return jax.jit(lambda state, *inputs: getattr(nnx.merge(graphdef, state), method)(*inputs))
 
 
 def evaluate(
     model: nnx.Module,
-    images: np.ndarray,
+    inputs: Array | np.ndarray | tuple[Array | np.ndarray, ...],
     labels: np.ndarray,
     *,
     metric: Callable[..., Any] = accuracy,
@@ -268,14 +275,15 @@ def evaluate(
 
     Args:
       model: a classifier.
-      images: its inputs, stacked on the first axis.
+      inputs: stacked on the first axis; a tuple becomes several arguments of the model, as in `predict`.
       labels: the right class of each.
       metric: maps (logits, labels) to a value per example.
       batch_size: how many inputs go through the model at once.
 
     Raises:
-      ValueError: if there are no examples, or not as many labels as images.
+      ValueError: if there are no examples, or not as many labels as inputs.
     """
-    if len(images) != len(labels):
-        raise ValueError(f"evaluate expects a label for each image, got {len(images)} images and {len(labels)} labels.")
-    return float(metric(jnp.asarray(predict(model, images, batch_size=batch_size)), jnp.asarray(labels)).mean())
+    count = len(inputs[0] if isinstance(inputs, tuple) else inputs)
+    if count != len(labels):
+        raise ValueError(f"evaluate expects a label for each input, got {count} inputs and {len(labels)} labels.")
+    return float(metric(jnp.asarray(predict(model, inputs, batch_size=batch_size)), jnp.asarray(labels)).mean())

@@ -307,6 +307,24 @@ def test_prediction_leaves_the_model_as_it_is(mode):
     assert nnx.graphdef(model) == graph  # the modes of its layers among it
 
 
+class Masked(nnx.Module):
+    """A model of two inputs: numbers, and how many of them count."""
+
+    def __call__(self, x, lengths):
+        mask = jnp.arange(x.shape[1])[None] < lengths[:, None]
+        return jnp.where(mask, x, 0).sum(1, keepdims=True)
+
+
+def test_a_tuple_of_inputs_becomes_the_arguments_of_the_model():
+    x, lengths = np.ones((5, 4), np.float32), np.array([0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(predict(Masked(), (x, lengths), batch_size=2), lengths[:, None])
+    assert evaluate(Masked(), (x, lengths), lengths, metric=lambda sums, labels: sums[:, 0] == labels) == 1
+    with pytest.raises(ValueError, match="as many of each input, got 5 and 4"):
+        predict(Masked(), (x, lengths[:4]))
+    with pytest.raises(ValueError, match="a label for each input, got 5 inputs and 4 labels"):
+        evaluate(Masked(), (x, lengths), lengths[:4])
+
+
 def test_evaluate_is_the_mean_over_examples():
     model, x, y = network(), *examples().values()
     logits = model(jnp.asarray(x))
@@ -324,7 +342,7 @@ def test_what_cannot_be_predicted_is_refused():
         predict(model, x, batch_size=0)
     with pytest.raises(ValueError, match="expects a method of MLP, got 'feature'"):
         predict(model, x, method="feature")
-    with pytest.raises(ValueError, match="a label for each image, got 64 images and 63 labels"):
+    with pytest.raises(ValueError, match="a label for each input, got 64 inputs and 63 labels"):
         evaluate(model, x, examples()["label"][:63])
 
 
