@@ -265,6 +265,10 @@ plt.show()
 print(f"accuracy (%)     {shots[0]:7d}{shots[1]:8d}{shots[2]:8d}   pictures each")
 for name in methods:
     print(f"{name:16s} ", *(f"{100 * rows[n, name].accuracy.mean:7.1f}" for n in shots))
+print("\ngain over scratch, in points, with one picture each")
+for name in methods[1:]:
+    gain, low, high = gains[f"{name}, {shots[0]} each"]
+    print(f"{name:16s} {gain:+7.1f} [{low:.1f}, {high:.1f}]")
 
 # %% [markdown]
 # A grey interval holds 0: *inconclusive*. Read the rest from the controls up. A probe on random features is far below a
