@@ -51,9 +51,10 @@ def test_a_blank_fails_and_asks_its_question(outcomes, name):
 def question_of(exercise):
     """What the blank's TODO asks."""
     function = load_answer(exercise)
-    arguments = [None] * len(inspect.signature(function).parameters)
+    named = {name: None for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    others = [None] * (len(inspect.signature(function).parameters) - len(named))
     with pytest.raises(NotImplementedError, match=r"^TODO: .*\?$") as raised:
-        function(*arguments)
+        function(*others, **named)
     return str(raised.value).removeprefix("TODO: ")
 
 
