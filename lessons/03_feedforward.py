@@ -12,7 +12,7 @@
 # You will build a network that can, from two steps of arithmetic (a weighted sum, and a cut at zero), see *why* it can, and
 # then use the same network to read handwriting, beside two simpler methods that keep it honest.
 #
-# Needed: arrays, and what a derivative is. Time: about half a minute to run on a laptop.
+# Needed: lesson 01 (arrays, gradients, keys, `jit`). Time: about half a minute to run on a laptop.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -131,22 +131,19 @@ for right in (0, 1):
 # %% [markdown]
 # ## Learning: downhill, step by step
 #
-# The **gradient** of the loss says, for every weight, how the loss changes when that weight grows a little. JAX works it
-# out: `jax.value_and_grad(f)` is a function that returns the value of `f` and its gradient. **Gradient descent** takes a
-# small step against the gradient, and repeats:
+# The **gradient** of the loss says, for every weight, how the loss changes when that weight grows a little (lesson 01).
+# `jax.value_and_grad(f)` is a function that returns the value of `f` and its gradient. **Gradient descent** takes a small
+# step against the gradient, and repeats:
 #
 # $$w \leftarrow w - \eta \, \frac{\partial\,\text{loss}}{\partial w},$$
 #
 # where $\eta$ is the **learning rate**, the size of the step.
 #
 # The network below is a list of layers, each a pair (kernel, bias). With one layer in the list it is the weighted sums from
-# above; the line with `activation` plays no part yet. Four things in it are not NumPy:
+# above; the line with `activation` plays no part yet. Two things in it are new:
 #
-# - Random numbers come from a *key*. The same key gives the same numbers; `jax.random.split` makes new keys of one. `he_normal`
-#   draws a kernel; how large its numbers are, and why, comes below.
 # - `jax.tree.map(f, a, b)` applies `f` to every array in a nested list, with its partner in the other.
-# - `jax.jit` compiles a function, so that a thousand steps take a moment.
-# - Arrays cannot be changed in place. `a.at[0, 1].add(v)` returns a changed copy.
+# - `he_normal` draws a kernel from a key; how large its numbers are, and why, comes below.
 
 
 # %%
@@ -303,7 +300,7 @@ plt.show()
 # deviation) on the way. A unit adds up many inputs, so the spread of its output grows with their number, the **fan-in**;
 # and relu throws half of it away. A variance of $2 / \text{fan-in}$ makes up for both (He et al. 2015, eq. 10): that is
 # `he_normal`. Too small, and the signal is gone before it arrives; too large, and it explodes. The gradient on the way back
-# fares the same: on the right is its size where it arrives at the input.
+# fares the same: on the right is its size where it arrives at the input. (Lesson 04 goes on from here.)
 
 
 # %%

@@ -1,5 +1,6 @@
 """The README says what runs: its library lines are executed, and what it names is there."""
 
+import json
 import re
 from pathlib import Path
 
@@ -38,3 +39,30 @@ def test_the_first_commands_are_the_two():
 def test_the_number_of_wrong_answers_is_counted():
     recorded = sum(len(exercise.wrong_answers) for exercise in load_catalogue().values())
     assert f"reject {recorded} wrong answers" in " ".join(README.split())
+
+
+def lesson_results():
+    """(notebook, number) for every number in the results of the table of lessons."""
+    notebook = None
+    for row in re.findall(r"^\|.*\|$", README, re.MULTILINE):
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        if link := re.search(r"\((lessons/\w+\.ipynb)\)", row):
+            notebook = link[1]
+        elif cells[0]:  # another table
+            notebook = None
+        if notebook and len(cells) == 4:
+            yield from ((notebook, number) for number in re.findall(r"\d+(?:[.,]\d+)*", cells[3]))
+
+
+def test_every_lesson_is_in_the_table():
+    lessons = {f"lessons/{path.stem}.ipynb" for path in (ROOT / "lessons").glob("[0-9][0-9]_*.py")}
+    assert {notebook for notebook, _ in lesson_results()} == lessons
+
+
+@pytest.mark.parametrize("notebook", sorted({notebook for notebook, _ in lesson_results()}))
+def test_every_number_in_the_table_was_printed_by_its_lesson(notebook):
+    cells = json.loads((ROOT / notebook).read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    printed = "".join("".join(o.get("text") or o.get("data", {}).get("text/plain", "")) for o in outputs)
+    numbers = set(re.findall(r"\d+(?:[.,]\d+)*", printed))
+    assert not [number for where, number in lesson_results() if where == notebook and number not in numbers]

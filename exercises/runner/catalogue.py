@@ -1,4 +1,4 @@
-"""The catalogue: which exercises there are and in what order. It is data, easily edited: `exercises.toml` in each topic's folder."""
+"""The catalogue: which exercises there are and in what order. It is data, easily edited: each topic's `exercises.toml`."""
 
 import tomllib
 from dataclasses import dataclass

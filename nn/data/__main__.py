@@ -6,7 +6,7 @@ For a classroom: prepare on a machine with a network, copy the data directory, a
 import argparse
 import sys
 import time
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -50,19 +50,26 @@ def main(arguments: list[str] | None = None) -> int:
 
 def show(data_dir: str | None) -> None:
     """Print a table of our sets."""
-    from nn.data.builders import BUILDERS
+    from nn.data.catalogue import BUILDERS
 
     root = data_directory(data_dir)
     table = Table(title=f"Data directory: {root}", title_justify="left")
-    for heading in ("name", "prepared", "train", "test", "image", "classes", "licence"):
-        table.add_column(heading, justify="right" if heading in ("train", "test", "classes") else "left")
+    for heading in ("name", "prepared", "train", "test", "an example", "licence"):
+        table.add_column(heading, justify="right" if heading in ("train", "test") else "left")
     for name, builder in BUILDERS.items():
         prepared = "yes" if find(name, root) else "no"
-        counts = [f"{builder.EXAMPLES[split]:,}" for split in ("train", "test")]
-        table.add_row(name, prepared, *counts, "×".join(map(str, builder.SHAPE)), str(len(builder.LABELS)), builder.LICENSE)
+        counts = [f"{builder.EXAMPLES[split]:,}" if split in builder.EXAMPLES else "" for split in ("train", "test")]
+        table.add_row(name, prepared, *counts, example(builder), builder.LICENSE)
     console = Console()
     console.print(table)
     console.print("Any set of TensorFlow Datasets can be prepared by its name, for example fashion_mnist.")
+
+
+def example(builder: Any) -> str:
+    """What is in an example of one of our sets."""
+    if hasattr(builder, "FIELDS"):
+        return ", ".join(builder.FIELDS)
+    return f"image {'×'.join(map(str, builder.SHAPE))}, one of {len(builder.LABELS)} classes"
 
 
 def report(name: str, data_dir: str | None) -> None:

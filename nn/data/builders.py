@@ -168,6 +168,3 @@ def divide(images: np.ndarray, labels: np.ndarray, *, train: int) -> dict[str, t
     order = balanced_order(labels, seed=0)
     first, rest = order[:train], order[train:]
     return {"train": (images[first], labels[first]), "test": (images[rest], labels[rest])}
-
-
-BUILDERS: dict[str, type[LabelledImages]] = {builder.name: builder for builder in (Digits, Mnist5k, Glyphs)}

@@ -13,13 +13,15 @@ def load(name: str, split: str = "train", *, data_dir: str | Path | None = None)
     """A data set by name, prepared first where it is not.
 
     Args:
-      name: `digits`, `mnist_5k` or `glyphs` (made on the spot), or a name of TFDS, as `fashion_mnist` (downloaded).
+      name: one of `nn.data.OURS`, as `digits` (made on the spot), or a name of TFDS, as `fashion_mnist` (downloaded).
       split: `train`, `test` or what the set has; parts and sums in TFDS's notation: `train[:80%]`, `train+test`.
-        Our sets are stored in a balanced order: `train[:100]` has of each class what is due to it in 100.
+        Our sets of classes are stored in a balanced order: `train[:100]` has of each class what is due to it in 100; our
+        series are stored in the order of time.
       data_dir: where sets are kept; else NN_DATA_DIR, else TFDS_DATA_DIR, else ~/tensorflow_datasets.
 
     Returns:
-      Examples with `image` (height, width, channels) uint8 and `label` () int64; of a TFDS set, what it has.
+      Examples with `image` (height, width, channels) uint8 and `label` () int64; of a series `year` and `value`, () float64;
+      of other sets, what they have.
       Label names are `info.features["label"].names`.
 
     Raises:

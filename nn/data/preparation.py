@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-OURS = ("digits", "mnist_5k", "glyphs")  # made from installed packages, without a network
+# Made from installed packages, without a network.
+OURS = ("digits", "mnist_5k", "glyphs", "sunspots", "co2", "country_names", "english_ukrainian")
 
 
 class DataNotPreparedError(RuntimeError):
@@ -92,7 +93,7 @@ def open_builder(name: str, root: Path) -> Any:
     from tensorflow_datasets.core.read_only_builder import builder_from_files
     from tensorflow_datasets.core.registered import DatasetNotFoundError
 
-    from nn.data.builders import BUILDERS
+    from nn.data.catalogue import BUILDERS
 
     try:
         if name in BUILDERS:
@@ -141,7 +142,7 @@ def lock(name: str, root: Path) -> Iterator[None]:
 
 def make(name: str, root: Path) -> Any:
     """Prepare one of our sets, quietly: it takes seconds."""
-    from nn.data.builders import BUILDERS
+    from nn.data.catalogue import BUILDERS
 
     builder = BUILDERS[name]
     # What a killed process has left. We hold the lock, so nobody is writing there.

@@ -18,7 +18,10 @@ from nn.layers.attention import padding_mask as padding_mask
 from nn.layers.convolution import Conv as Conv
 from nn.layers.convolution import ConvTranspose as ConvTranspose
 from nn.layers.convolution import conv as conv
+from nn.layers.convolution import conv2d as conv2d
 from nn.layers.convolution import conv_transpose as conv_transpose
+from nn.layers.convolution import receptive_field as receptive_field
+from nn.layers.convolution import same_padding as same_padding
 from nn.layers.dropout import Dropout as Dropout
 from nn.layers.dropout import dropout as dropout
 from nn.layers.embedding import Embed as Embed
@@ -61,7 +64,9 @@ from nn.layers.recurrent import OptimizedLSTMCell as OptimizedLSTMCell
 from nn.layers.recurrent import RecurrentCell as RecurrentCell
 from nn.layers.recurrent import SimpleCell as SimpleCell
 from nn.layers.recurrent import gru_step as gru_step
+from nn.layers.recurrent import last_outputs as last_outputs
 from nn.layers.recurrent import lstm_step as lstm_step
+from nn.layers.recurrent import reverse_sequences as reverse_sequences
 from nn.layers.recurrent import simple_step as simple_step
 from nn.layers.spectral_norm import SpectralNorm as SpectralNorm
 from nn.layers.spectral_norm import power_iteration as power_iteration

@@ -133,7 +133,63 @@ def _same_rank(first: Mask, second: Mask) -> tuple[Mask, Mask]:
     return tuple(mask.reshape(*(1,) * (rank - mask.ndim), *mask.shape) for mask in (first, second))  # type: ignore
 
 
-class MultiHeadAttention(nnx.Module):
+New = Float[Array, "*batch new kv_heads depth"]
+Kept = Float[Array, "*batch length kv_heads depth"]
+
+
+class CachedAttention(nnx.Module):
+    """What an attention needs to write a sequence token by token: the keys and values so far, each computed once.
+
+    Args:
+      num_kv_heads: how many heads of keys and values.
+      head_dim: the size of one of their vectors.
+    """
+
+    def __init__(self, num_kv_heads: int, head_dim: int):
+        self.num_kv_heads, self.head_dim = num_kv_heads, head_dim
+        # Flax has to know from the start that variables may come to be here.
+        self.cached_key, self.cached_value, self.cache_index = nnx.data(None), nnx.data(None), nnx.data(None)
+
+    def init_cache(self, input_shape: tuple[int, ...], dtype=jnp.float32) -> None:
+        """Makes room for the keys and values of whole sequences, and starts decoding at position 0.
+
+        Args:
+          input_shape: (*batch, the longest length, in_features).
+          dtype: of what is kept.
+        """
+        *batch, length, _ = input_shape
+        shape = (*batch, length, self.num_kv_heads, self.head_dim)
+        self.cached_key, self.cached_value = nnx.Cache(jnp.zeros(shape, dtype)), nnx.Cache(jnp.zeros(shape, dtype))
+        self.cache_index = nnx.Cache(jnp.array(0, jnp.int32))
+
+    def extend_cache(self, key: New, value: New) -> tuple[Kept, Kept, Bool[Array, "new length"]]:
+        """Adds new keys and values. Returns all so far, and which of them each new position may see.
+
+        Raises:
+          ValueError: if there is no cache, it was made for another batch, or (outside `jax.jit`) it is full.
+        """
+        name = type(self).__name__
+        if self.cache_index is None or self.cached_key is None or self.cached_value is None:
+            raise ValueError(f"{name} expects init_cache before it decodes, and there is no cache.")
+        length, new, index = self.cached_key.shape[-3], key.shape[-3], self.cache_index[...]
+        if self.cached_key.shape[:-3] != key.shape[:-3]:
+            raise ValueError(
+                f"{name} expects the batch that its cache was made for, {self.cached_key.shape[:-3]}, got {key.shape[:-3]}."
+            )
+        if new > length or (not isinstance(index, Tracer) and index + new > length):
+            raise ValueError(
+                f"{name} expects at most {length} positions, as many as its cache has room for, got {new} behind {index}."
+            )
+        for cache, update in ((self.cached_key, key), (self.cached_value, value)):
+            start = (0,) * (key.ndim - 3) + (index, 0, 0)
+            cache[...] = jax.lax.dynamic_update_slice(cache[...], update.astype(cache.dtype), start)
+        self.cache_index[...] = index + new
+        # New position i is position index + i of the sequence.
+        seen = jnp.arange(length)[None] <= index + jnp.arange(new)[:, None]
+        return self.cached_key[...], self.cached_value[...], seen
+
+
+class MultiHeadAttention(CachedAttention):
     """Several attentions side by side, each with its own small queries, keys and values; then one linear map of all results.
 
     Weights: `query`, `key`, `value` with kernels (features, heads, depth), and `out` with (heads, depth, out_features). A
@@ -190,17 +246,15 @@ class MultiHeadAttention(nnx.Module):
                 "MultiHeadAttention expects heads of keys that divide those of queries, "
                 f"got num_heads={num_heads} and num_kv_heads={num_kv_heads}."
             )
-        self.num_heads, self.num_kv_heads, self.head_dim = num_heads, num_kv_heads, qkv_features // num_heads
-        self.in_features, self.in_kv_features, self.decode = in_features, in_kv_features, decode
-        depth: int = self.head_dim
+        depth = qkv_features // num_heads
+        super().__init__(num_kv_heads, depth)
+        self.num_heads, self.in_features, self.in_kv_features, self.decode = num_heads, in_features, in_kv_features, decode
         options: Any = dict(use_bias=use_bias, kernel_init=kernel_init, bias_init=bias_init, rngs=rngs)
         self.query = LinearGeneral(in_features, (num_heads, depth), **options)
         self.key = LinearGeneral(in_kv_features, (num_kv_heads, depth), **options)
         self.value = LinearGeneral(in_kv_features, (num_kv_heads, depth), **options)
         self.out = LinearGeneral((num_heads, depth), out_features, axis=(-2, -1), **options)
         self.dropout = Dropout(dropout_rate, deterministic=deterministic, rngs=rngs) if dropout_rate > 0 else None
-        # Flax has to know from the start that variables may come to be here.
-        self.cached_key, self.cached_value, self.cache_index = nnx.data(None), nnx.data(None), nnx.data(None)
 
     def __call__(
         self,
@@ -232,7 +286,7 @@ class MultiHeadAttention(nnx.Module):
         require_features("MultiHeadAttention (values)", inputs_v, self.in_kv_features)
         query, key, value = self.query(inputs_q), self.key(inputs_k), self.value(inputs_v)
         if self.decode if decode is None else decode:
-            key, value, seen = self._extend_cache(key, value)
+            key, value, seen = self.extend_cache(key, value)
             mask = seen if mask is None else jnp.logical_and(*_same_rank(mask, seen))
             is_causal = False  # it is in the mask
         active = self.dropout if self.dropout is not None and self.dropout.is_active(deterministic) else None
@@ -247,37 +301,16 @@ class MultiHeadAttention(nnx.Module):
         )
         return self.out(x)
 
-    def init_cache(self, input_shape: tuple[int, ...], dtype=jnp.float32) -> None:
-        """Makes room for the keys and values of whole sequences, and starts decoding at position 0.
-
-        Args:
-          input_shape: (*batch, the longest length, in_features).
-          dtype: of what is kept.
-        """
-        *batch, length, _ = input_shape
-        shape = (*batch, length, self.num_kv_heads, self.head_dim)
-        self.cached_key, self.cached_value = nnx.Cache(jnp.zeros(shape, dtype)), nnx.Cache(jnp.zeros(shape, dtype))
-        self.cache_index = nnx.Cache(jnp.array(0, jnp.int32))
-
-    def _extend_cache(self, key, value):
-        """All keys and values so far, and which of them each new position may see."""
-        if self.cache_index is None or self.cached_key is None or self.cached_value is None:
-            raise ValueError("MultiHeadAttention expects init_cache before it decodes, and there is no cache.")
-        length, new, index = self.cached_key.shape[-3], key.shape[-3], self.cache_index[...]
-        if self.cached_key.shape[:-3] != key.shape[:-3]:
-            raise ValueError(
-                f"MultiHeadAttention expects the batch that its cache was made for, {self.cached_key.shape[:-3]}, "
-                f"got {key.shape[:-3]}."
-            )
-        if not isinstance(index, Tracer) and index + new > length:
-            raise ValueError(
-                f"MultiHeadAttention expects at most {length} positions, as many as its cache has room for, "
-                f"got {new} behind {index}."
-            )
-        for cache, update in ((self.cached_key, key), (self.cached_value, value)):
-            start = (0,) * (key.ndim - 3) + (index, 0, 0)
-            cache[...] = jax.lax.dynamic_update_slice(cache[...], update.astype(cache.dtype), start)
-        self.cache_index[...] = index + new
-        # New position i is position index + i of the sequence.
-        seen = jnp.arange(length)[None] <= index + jnp.arange(new)[:, None]
-        return self.cached_key[...], self.cached_value[...], seen
+    def weights(
+        self,
+        inputs_q: Float[Array, "*batch queries features"],
+        inputs_k: Float[Array, "*batch keys kv_features"] | None = None,
+        *,
+        mask: Mask | None = None,
+        is_causal: bool = False,
+    ) -> Weights:
+        """How much each position of `inputs_q` takes from each one of `inputs_k`, head by head: what one draws as a map."""
+        inputs_k = inputs_q if inputs_k is None else inputs_k
+        require_features("MultiHeadAttention", inputs_q, self.in_features)
+        require_features("MultiHeadAttention (keys)", inputs_k, self.in_kv_features)
+        return attention_weights(self.query(inputs_q), self.key(inputs_k), mask=mask, is_causal=is_causal)

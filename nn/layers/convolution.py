@@ -18,6 +18,41 @@ Padding = str | int | Sequence[int | tuple[int, int]]  # "SAME", "VALID", or how
 LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
 
 
+def conv2d(
+    x: Float[Array, "*batch height width inputs"],
+    kernel: Float[Array, "rows columns inputs outputs"],
+    strides: tuple[int, int] = (1, 1),
+) -> Float[Array, "*batch height_out width_out outputs"]:
+    """y[p] = Σ_w x[strides · p + w] W[w], w over the window: one shifted image, times one matrix, for each position in it.
+
+    The equation, to be read. `conv` with padding "VALID" gives the same and is quicker.
+
+    Args:
+      x: images; any number of leading axes.
+      kernel: W, a matrix from inputs to outputs for every position in the window.
+      strides: how far the window moves down and across from one output to the next.
+
+    Returns:
+      The outputs at those places where the whole window is inside the image.
+
+    Raises:
+      ValueError: if the image is smaller than the window, or has other features than the kernel.
+
+    Reference: Goodfellow, Bengio and Courville 2016, "Deep Learning", eq. 9.6.
+    """
+    (height, width, features), (rows, columns, inputs, _) = x.shape[-3:], kernel.shape
+    if height < rows or width < columns or features != inputs:
+        raise ValueError(
+            f"conv2d expects images of at least {rows} × {columns} pixels with {inputs} features, got x.shape={x.shape}."
+        )
+    down, across = strides
+    below, right = height - rows + 1, width - columns + 1  # how far the window's first corner may go
+    terms = [
+        x[..., i : i + below : down, j : j + right : across, :] @ kernel[i, j] for i in range(rows) for j in range(columns)
+    ]
+    return sum(terms[1:], start=terms[0])
+
+
 def conv(
     x: Float[Array, "*batch_and_space inputs"],
     kernel: Float[Array, "*window inputs_of_a_group outputs"],
@@ -83,8 +118,8 @@ def conv_transpose(
 ) -> Float[Array, "*batch_and_space_out outputs"]:
     """The way back from a strided convolution: strides − 1 zeros between the pixels of x, then a convolution of stride 1.
 
-    With `transpose_kernel` it is the adjoint of `conv` with the same kernel, strides and padding: ⟨conv(u), x⟩ =
-    ⟨u, conv_transpose(x)⟩ for all u and x. It is how the gradient comes back through a convolution.
+    With `transpose_kernel` it is the adjoint of `conv` with the same kernel and strides and padding SAME or VALID:
+    ⟨conv(u), x⟩ = ⟨u, conv_transpose(x)⟩ for all u and x. It is how the gradient comes back through a convolution.
 
     Args:
       x: any number of batch axes, axes of space, inputs.
@@ -92,7 +127,7 @@ def conv_transpose(
       bias: one number per output, or None for none.
       strides: how many times larger the output is, one number or one per axis.
       padding: "SAME": the output is strides times as large. "VALID": every overlap with the window counts, so that the
-        output is larger by the window's reach − strides where that is positive. Or the zeros before and after, as in `conv`.
+        output is larger by the window's reach − strides where that is positive. Or the zeros around the image spread out.
       kernel_dilation: the distance between neighbours in the window.
       transpose_kernel: whether to turn the kernel round in space and from outputs to inputs.
 
@@ -125,6 +160,49 @@ def conv_transpose(
     return y if bias is None else y + jnp.broadcast_to(bias, y.shape)
 
 
+def same_padding(size: int, window: int, stride: int = 1) -> tuple[int, int]:
+    """How many zeros the padding "SAME" puts (before, after) one axis of an image.
+
+    They are as few as make the output ⌈size / stride⌉ long. Where their number is odd, the odd one comes after.
+
+    Args:
+      size: how many pixels the axis has.
+      window: how many pixels the window reaches over.
+      stride: how far the window moves from one output to the next.
+
+    Raises:
+      ValueError: if the window or the stride is below 1.
+
+    Reference: Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning", relationship 6, solved for the
+    padding.
+    """
+    if window < 1 or stride < 1:
+        raise ValueError(f"same_padding expects a window and a stride of at least 1, got window={window}, stride={stride}.")
+    outputs = -(-size // stride)
+    zeros_needed = max((outputs - 1) * stride + window - size, 0)
+    return zeros_needed // 2, zeros_needed - zeros_needed // 2
+
+
+def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
+    """How many pixels in a row one output of a stack of convolutions and poolings can depend on, along one axis.
+
+    Args:
+      layers: (window, stride) of each layer, from the image on.
+
+    Raises:
+      ValueError: if a window or a stride is below 1.
+
+    Reference: Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks", Distill.
+    """
+    pixels, step = 1, 1  # seen by one output; between two neighbouring outputs
+    for window, stride in layers:
+        if window < 1 or stride < 1:
+            raise ValueError(f"receptive_field expects windows and strides of at least 1, got {(window, stride)}.")
+        pixels += (window - 1) * step
+        step *= stride
+    return pixels
+
+
 def _convolve(x, kernel, batch, *, strides, pads, dilation, spread=None, groups=1):
     """XLA's convolution, which knows one batch axis and one dtype."""
     dtype = jnp.result_type(x, kernel)
@@ -146,8 +224,7 @@ def _padding(padding, space, reach, strides) -> list[tuple[int, int]]:
     if padding == "VALID":
         return [(0, 0)] * len(space)
     if padding == "SAME":
-        zeros_needed = [max((-(-size // s) - 1) * s + r - size, 0) for size, r, s in zip(space, reach, strides, strict=True)]
-        return [(n // 2, n - n // 2) for n in zeros_needed]
+        return [same_padding(size, r, s) for size, r, s in zip(space, reach, strides, strict=True)]
     per_axis = (padding,) * len(space) if isinstance(padding, int) else padding
     if isinstance(per_axis, str) or len(per_axis) != len(space):
         raise ValueError(

@@ -27,7 +27,8 @@ def max_pool(
         for each axis. What lies outside is never the largest.
 
     Raises:
-      ValueError: if x has too few axes, or the padded image is smaller than the window.
+      ValueError: if x has too few axes, the padded image is smaller than the window, or a size, the strides or the padding
+        are not as above.
     """
     return _pool("max_pool", x, -jnp.inf, jax.lax.max, window_shape, strides, padding)
 
@@ -81,6 +82,14 @@ def _pool(layer: str, x, start: float, combine: Callable, window, strides, paddi
         raise ValueError(
             f"{layer} expects a stride and an axis of x for each axis of its window, and features behind them, got "
             f"window_shape={tuple(window)}, strides={strides} and x.shape={x.shape}."
+        )
+    if min(*window, *strides) < 1:
+        raise ValueError(
+            f"{layer} expects sizes and strides of at least 1, got window_shape={tuple(window)} and strides={strides}."
+        )
+    if padding not in ("SAME", "VALID") and (isinstance(padding, str) or len(padding) != axes):
+        raise ValueError(
+            f"{layer} expects padding SAME, VALID or a pair (before, after) for each of {axes} axes of space, got {padding!r}."
         )
     batch = (1,) * (x.ndim - axes - 1)
     pads = padding if isinstance(padding, str) else [(0, 0)] * len(batch) + [tuple(p) for p in padding] + [(0, 0)]

@@ -94,6 +94,57 @@ def gru_step(
     return (1 - z) * n + z * h
 
 
+def reverse_sequences(x: Sequences, lengths: Int[Array | np.ndarray, "*batch"] | None = None) -> Sequences:
+    """Every sequence from its last real step to its first; what is behind it, the padding, stays where it is.
+
+    Done twice, it gives x back.
+
+    Args:
+      x: sequences, padded to one length.
+      lengths: how many steps of each are real; None: all of them.
+
+    Raises:
+      ValueError: if the lengths have another shape than the batch, or (outside `jax.jit`) one is not from 1 to the number
+        of steps.
+    """
+    if lengths is None:
+        return jnp.flip(x, -2)
+    lengths = require_lengths("reverse_sequences", lengths, x.shape[:-1])
+    t = jnp.broadcast_to(jnp.arange(x.shape[-2]), x.shape[:-1])
+    from_the_end = jnp.broadcast_to(lengths[..., None], t.shape) - 1 - t
+    index = jnp.where(from_the_end < 0, t, from_the_end)
+    return jnp.take_along_axis(x, index[..., None], axis=-2)
+
+
+def last_outputs(outputs: Sequences, lengths: Int[Array | np.ndarray, "*batch"] | None = None) -> Inputs:
+    """What a network said at the last real step of each sequence, when it had seen all of it.
+
+    Args:
+      outputs: of every step, those of the padding included.
+      lengths: how many steps of each sequence are real; None: all of them.
+
+    Returns:
+      (*batch, features).
+
+    Raises:
+      ValueError: if the lengths have another shape than the batch, or (outside `jax.jit`) one is not from 1 to the number
+        of steps.
+    """
+    if lengths is None:
+        return outputs[..., -1, :]
+    lengths = require_lengths("last_outputs", lengths, outputs.shape[:-1])
+    return jnp.take_along_axis(outputs, (lengths - 1)[..., None, None], axis=-2)[..., 0, :]
+
+
+def require_lengths(layer: str, lengths: Array | np.ndarray, shape: tuple[int, ...]) -> Int[Array, "*batch"]:
+    """The lengths as an array of JAX. Raises a ValueError, in the layer's name, unless they fit a shape (*batch, time)."""
+    *batch, time = shape
+    if lengths.shape != tuple(batch):
+        raise ValueError(f"{layer} expects a length for each sequence, {tuple(batch)}, got {lengths.shape}.")
+    require_within(layer, "lengths", lengths, 1, time)
+    return jnp.asarray(lengths)
+
+
 class RecurrentCell(nnx.Module):
     """One step of a recurrent network: what every cell has, and what `RNN` asks of it.
 
@@ -300,19 +351,13 @@ class RNN(nnx.Module):
         keep_order = self.keep_order if keep_order is None else keep_order
         if x.ndim < 2:
             raise ValueError(f"RNN expects x with an axis of time and one of features, got x.shape={x.shape}.")
-        steps = x if time_major else jnp.moveaxis(x, -2, 0)  # time first, as scan wants it
-        time, *batch = steps.shape[:-1]
+        x = jnp.moveaxis(x, 0, -2) if time_major else x
+        *batch, time, features = x.shape
         if time == 0:
             raise ValueError(f"RNN expects at least one step, got x.shape={x.shape}.")
-        lengths = None
-        if seq_lengths is not None:
-            if seq_lengths.shape != tuple(batch):
-                raise ValueError(f"RNN expects a length for each sequence, {tuple(batch)}, got {seq_lengths.shape}.")
-            require_within("RNN", "seq_lengths", seq_lengths, 1, time)
-            lengths = jnp.asarray(seq_lengths)
-        carry = self.cell.initialize_carry(steps.shape[1:]) if initial_carry is None else initial_carry
-        if reverse:
-            steps = _reversed(steps, lengths)
+        lengths = None if seq_lengths is None else require_lengths("RNN", seq_lengths, x.shape[:-1])
+        carry = self.cell.initialize_carry((*batch, features)) if initial_carry is None else initial_carry
+        steps = jnp.moveaxis(reverse_sequences(x, lengths) if reverse else x, -2, 0)  # time first, as scan wants it
 
         def step(carry, now):
             t, x = now
@@ -323,28 +368,22 @@ class RNN(nnx.Module):
                 y = jnp.where(_like(real, y), y, 0)
             return new, y
 
+        if initial_carry is None:  # zeros have no precision to lose, and must not widen what is narrow
+            carry = jax.tree.map(lambda leaf: leaf.astype(x.dtype), carry)
         # The carry of a sum in float32 and an input in bfloat16 is float32: scan asks that it be so from the start.
         shapes, _ = jax.eval_shape(step, carry, (jnp.array(0), steps[0]))
         carry = jax.tree.map(lambda leaf, shape: leaf.astype(shape.dtype), carry, shapes)
         carry, outputs = jax.lax.scan(step, carry, (jnp.arange(time), steps))
+        outputs = jnp.moveaxis(outputs, 0, -2)
         if reverse and keep_order:
-            outputs = _reversed(outputs, lengths)
-        outputs = outputs if time_major else jnp.moveaxis(outputs, 0, -2)
+            outputs = reverse_sequences(outputs, lengths)
+        outputs = jnp.moveaxis(outputs, -2, 0) if time_major else outputs
         return (carry, outputs) if return_carry else outputs
 
 
 def _like(mask, array):
     """A mask over the batch, spread over the features behind it."""
     return jnp.broadcast_to(mask.reshape(*mask.shape, *(1,) * (array.ndim - mask.ndim)), array.shape)
-
-
-def _reversed(steps: Float[Array, "time *batch features"], lengths: Int[Array, "*batch"] | None):
-    """The steps in reverse order; with lengths only the real ones, the padding stays behind them."""
-    if lengths is None:
-        return jnp.flip(steps, 0)
-    t = _like(jnp.arange(len(steps)), jnp.zeros(steps.shape[:-1], int))
-    back = jnp.broadcast_to(lengths, t.shape) - 1 - t
-    return jnp.take_along_axis(steps, _like(jnp.where(back < 0, t, back), steps), axis=0)
 
 
 def concatenate(forward: Array, backward: Array) -> Array:

@@ -1,5 +1,34 @@
 """Whole networks, each with the frozen config that describes it."""
 
+from nn.models.bert import BERT as BERT
+from nn.models.bert import BERTConfig as BERTConfig
 from nn.models.classifier import Classifier as Classifier
+from nn.models.dcgan import Critic as Critic
+from nn.models.dcgan import Discriminator as Discriminator
+from nn.models.dcgan import DiscriminatorConfig as DiscriminatorConfig
+from nn.models.dcgan import Generator as Generator
+from nn.models.dcgan import GeneratorConfig as GeneratorConfig
+from nn.models.gpt import GPT as GPT
+from nn.models.gpt import GPTConfig as GPTConfig
+from nn.models.gpt import generate as generate
+from nn.models.lenet import LeNet as LeNet
+from nn.models.lenet import LeNetConfig as LeNetConfig
 from nn.models.mlp import MLP as MLP
 from nn.models.mlp import MLPConfig as MLPConfig
+from nn.models.resnet import ResNet as ResNet
+from nn.models.resnet import ResNetConfig as ResNetConfig
+from nn.models.sampling import sample_token as sample_token
+from nn.models.sampling import top_k_filter as top_k_filter
+from nn.models.sampling import top_p_filter as top_p_filter
+from nn.models.sequence import Forecaster as Forecaster
+from nn.models.sequence import ForecasterConfig as ForecasterConfig
+from nn.models.sequence import LanguageModel as LanguageModel
+from nn.models.sequence import LanguageModelConfig as LanguageModelConfig
+from nn.models.sequence import SequenceClassifier as SequenceClassifier
+from nn.models.sequence import SequenceClassifierConfig as SequenceClassifierConfig
+from nn.models.transformer import Transformer as Transformer
+from nn.models.transformer import TransformerConfig as TransformerConfig
+from nn.models.unet import UNet as UNet
+from nn.models.unet import UNetConfig as UNetConfig
+from nn.models.vgg import VGG as VGG
+from nn.models.vgg import VGGConfig as VGGConfig

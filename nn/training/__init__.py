@@ -1,5 +1,20 @@
 """All that trains a network and nothing of what a network is: losses, optimizers, metrics, the loop, checkpoints."""
 
+from nn.training.adversarial import HINGE as HINGE
+from nn.training.adversarial import NON_SATURATING as NON_SATURATING
+from nn.training.adversarial import WASSERSTEIN as WASSERSTEIN
+from nn.training.adversarial import AdversarialLoss as AdversarialLoss
+from nn.training.adversarial import discriminator_objective as discriminator_objective
+from nn.training.adversarial import fit_adversarial as fit_adversarial
+from nn.training.adversarial import gradient_penalty as gradient_penalty
+from nn.training.adversarial import hinge_discriminator_loss as hinge_discriminator_loss
+from nn.training.adversarial import hinge_generator_loss as hinge_generator_loss
+from nn.training.adversarial import interpolate as interpolate
+from nn.training.adversarial import non_saturating_discriminator_loss as non_saturating_discriminator_loss
+from nn.training.adversarial import non_saturating_generator_loss as non_saturating_generator_loss
+from nn.training.adversarial import saturating_generator_loss as saturating_generator_loss
+from nn.training.adversarial import wasserstein_discriminator_loss as wasserstein_discriminator_loss
+from nn.training.adversarial import wasserstein_generator_loss as wasserstein_generator_loss
 from nn.training.checkpoints import CheckpointMismatchError as CheckpointMismatchError
 from nn.training.checkpoints import TrainingCheckpoints as TrainingCheckpoints
 from nn.training.checkpoints import load_weights as load_weights
@@ -36,6 +51,8 @@ from nn.training.optimizers import rmsprop as rmsprop
 from nn.training.optimizers import rmsprop_step as rmsprop_step
 from nn.training.optimizers import sgd as sgd
 from nn.training.resampling import bootstrap_means as bootstrap_means
+from nn.training.sample_quality import frechet_distance as frechet_distance
+from nn.training.sample_quality import mode_counts as mode_counts
 from nn.training.schedules import constant_schedule as constant_schedule
 from nn.training.schedules import cosine_decay_schedule as cosine_decay_schedule
 from nn.training.schedules import linear_schedule as linear_schedule

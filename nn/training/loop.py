@@ -78,65 +78,109 @@ def fit(
       ValueError: for steps, log_every or checkpoint_every below 1, data that ends too soon or cannot begin anywhere, a
         filter that selects nothing, or a checkpoint directory of another model, of other data or of a longer run.
     """
-    for name, value in dict(steps=steps, log_every=log_every, checkpoint_every=checkpoint_every).items():
-        if value < 1:
-            raise ValueError(f"fit expects {name} of at least 1, got {name}={value}.")
-    if not hasattr(data, "from_step"):
-        raise ValueError(
-            f"fit expects data that can begin at any step, such as dataset.batches(64, seed=0), got {type(data).__name__}."
-        )
+    require_runnable("fit", data, steps=steps, log_every=log_every, checkpoint_every=checkpoint_every)
     wrt = nnx.Any(*wrt) if isinstance(wrt, list | tuple) else wrt
     graphdef, trainable, rest = nnx.split(model, wrt, ...)
     if not jax.tree.leaves(trainable):
         raise ValueError(f"fit expects wrt to select something to train; in {type(model).__name__}, {wrt} selects nothing.")
     # The step gives the memory of its input back for its output. A copy keeps the arrays of others who share the weights.
     trainable, rest = jax.tree.map(jnp.copy, (trainable, rest))
-    # From here on a flat list of arrays: JAX passes it to the compiled step quicker than a tree of Flax's own nodes.
-    state, structure = jax.tree.flatten((trainable, optimizer.init(trainable), rest))
-    run_step = _compiled_step(graphdef, structure, wrt, loss, optimizer)
+    state = (trainable, optimizer.init(trainable), rest)
 
+    def put_back(trainable, _, rest):
+        nnx.update(model, trainable, rest)
+
+    return run_steps(
+        _compiled_step(graphdef, jax.tree.structure(state), wrt, loss, optimizer),
+        state,
+        data,
+        put_back=put_back,
+        steps=steps,
+        log_every=log_every,
+        checkpoint_directory=checkpoint_directory,
+        checkpoint_every=checkpoint_every,
+        progress=progress,
+    )
+
+
+def require_runnable(function: str, data: Any, **counts: int) -> None:
+    """Raises a ValueError, in the function's name, unless the counts are at least 1 and data can begin at any step."""
+    for name, value in counts.items():
+        if value < 1:
+            raise ValueError(f"{function} expects {name} of at least 1, got {name}={value}.")
+    if not hasattr(data, "from_step"):
+        raise ValueError(
+            f"{function} expects data that can begin at any step, such as dataset.batches(64, seed=0), got "
+            f"{type(data).__name__}."
+        )
+
+
+def run_steps(
+    run_step: Callable[[list[Array], Any], tuple[list[Array], dict[str, Array]]],
+    state: tuple[Any, Any, Any],
+    data: Any,
+    *,
+    put_back: Callable[[Any, Any, Any], None],
+    losses: tuple[str, ...] = ("loss",),
+    steps: int,
+    log_every: int,
+    checkpoint_directory: str | Path | None,
+    checkpoint_every: int,
+    progress: bool,
+) -> History:
+    """What `fit` does between taking a model apart and returning: records, checkpoints, resuming, and errors with names.
+
+    Args:
+      run_step: maps (leaves of the state, batch) to (leaves, scalars to record), and may give the old leaves' memory away.
+      state: trees of what is trained, of the optimizers' memory, and of all the rest.
+      data: batches, or whatever else run_step takes, that can begin at any step.
+      put_back: called at the end with the three trees, unless they are broken; also after an interrupt.
+      losses: those of the scalars that have to be finite; the bar shows the first.
+      steps, log_every, checkpoint_directory, checkpoint_every, progress: as for `fit`, and so are the errors raised.
+    """
+    # From here on a flat list of arrays: JAX passes it to the compiled step quicker than a tree of Flax's own nodes.
+    leaves, structure = jax.tree.flatten(state)
     settings = getattr(data, "settings", None)
     checkpoints = TrainingCheckpoints(checkpoint_directory) if checkpoint_directory is not None else None
-    history: History = {"step": [], "loss": []}
+    history: History = {"step": [], **{name: [] for name in losses}}
     step, usable = 0, True
     try:
         if checkpoints and (latest := checkpoints.latest_step()) is not None:
             if latest > steps:
                 raise ValueError(
-                    f"fit was asked for {steps} steps, and {checkpoints.directory} holds a run of {latest}. "
+                    f"Training was asked for {steps} steps, and {checkpoints.directory} holds a run of {latest}. "
                     "Ask for as many, or use another directory."
                 )
-            tree, record = checkpoints.restore(latest, jax.tree.unflatten(structure, state))
+            tree, record = checkpoints.restore(latest, jax.tree.unflatten(structure, leaves))
             if record["data"] != settings:
                 raise ValueError(
                     f"The checkpoints in {checkpoints.directory} are of a run on other data: {record['data']}; "
                     f"now it is {settings}. Use the same data, or another directory."
                 )
-            state, step, history = jax.tree.leaves(tree), latest, record["history"]
+            leaves, step, history = jax.tree.leaves(tree), latest, record["history"]
         batches = iter(data.from_step(step))
         unrecorded: list[dict[str, Array]] = []
         with _progress_bar(progress, total=steps, completed=step) as advance:
             while step < steps:
-                state, scalars = run_step(state, _next(batches, step, steps))
+                leaves, scalars = run_step(leaves, _next(batches, step, steps))
                 unrecorded.append(scalars)
                 step += 1
                 saving = checkpoints is not None and (step % checkpoint_every == 0 or step == steps)
                 if step % log_every == 0 or step == steps or saving:
-                    _record(history, unrecorded, step)
+                    _record(history, unrecorded, step, losses)
                     unrecorded = []
-                    advance(step, history["loss"][-1])
+                    advance(step, history[losses[0]][-1])
                 if saving or step == steps:
-                    _require_finite(*jax.tree.unflatten(structure, state), step=step)
+                    _require_finite(*jax.tree.unflatten(structure, leaves), step=step)
                 if checkpoints and saving:
-                    checkpoints.save(step, jax.tree.unflatten(structure, state), {"history": history, "data": settings})
+                    checkpoints.save(step, jax.tree.unflatten(structure, leaves), {"history": history, "data": settings})
     except NonFiniteLossError:
         usable = False
         raise
     finally:
         # An interrupt inside the call itself leaves nothing to keep: its input is given away, its output not yet there.
-        if usable and not any(leaf.is_deleted() for leaf in state):
-            trainable, _, rest = jax.tree.unflatten(structure, state)
-            nnx.update(model, trainable, rest)
+        if usable and not any(leaf.is_deleted() for leaf in leaves):
+            put_back(*jax.tree.unflatten(structure, leaves))
         if checkpoints:
             checkpoints.close()
     return history
@@ -170,26 +214,27 @@ def _compiled_step(graphdef, structure, wrt, loss: Loss, optimizer: optax.Gradie
     return jax.jit(step, donate_argnums=0)
 
 
-def _next(batches, step: int, steps: int) -> Batch:
+def _next(batches, step: int, steps: int) -> Any:
     try:
         return next(batches)
     except StopIteration:
-        raise ValueError(f"fit was asked for {steps} steps, and the data ended after {step}. Allow more epochs.") from None
+        raise ValueError(f"Training was asked for {steps} steps, and the data ended after {step}. Allow more epochs.") from None
 
 
-def _record(history: History, unrecorded: list[dict[str, Array]], step: int) -> None:
+def _record(history: History, unrecorded: list[dict[str, Array]], step: int, losses: tuple[str, ...]) -> None:
     """Fetches what the steps since the last record measured, and adds its mean to the history."""
     fetched = jax.device_get(unrecorded)  # waits for the device: the one place in the loop that does
     values = {name: np.array([scalars[name] for scalars in fetched]) for name in fetched[0]}
-    finite = np.isfinite(values["loss"])
-    if not finite.all():
-        first = int(np.argmin(finite))
-        at = step - len(finite) + first + 1
-        before = f"; the step before it was {values['loss'][first - 1]:.4g}" if first else ""
-        raise NonFiniteLossError(
-            f"The loss became {values['loss'][first]} at step {at}{before}. Lower the learning rate, clip the gradients, or "
-            "look for inputs that are not finite and labels outside the classes."
-        )
+    for name in losses:
+        finite = np.isfinite(values[name])
+        if not finite.all():
+            first = int(np.argmin(finite))
+            at = step - len(finite) + first + 1
+            before = f"; the step before it was {values[name][first - 1]:.4g}" if first else ""
+            raise NonFiniteLossError(
+                f"The {name.replace('_', ' ')} became {values[name][first]} at step {at}{before}. Lower the learning rate, "
+                "clip the gradients, or look for inputs that are not finite and labels outside the classes."
+            )
     history["step"].append(step)
     for name, value in values.items():
         history.setdefault(name, []).append(float(value.mean()))

@@ -106,7 +106,7 @@ def test_the_catalogue_goes_by_topic_and_refuses_a_name_that_an_earlier_topic_ha
     (tmp_path / "11_last").mkdir()
     (tmp_path / "11_last" / "exercises.toml").write_text(f'[[exercise]]\nname = "a"\n{fields}', encoding="utf-8")
     catalogue.load_catalogue.cache_clear()
-    with pytest.raises(ValueError, match="11_last/exercises.toml has 'a', a name that 02_earlier has already"):
+    with pytest.raises(ValueError, match=r"11_last/exercises\.toml has 'a', a name that 02_earlier has already"):
         catalogue.load_catalogue(tmp_path)
 
 

@@ -11,15 +11,17 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from nn.data import load, prepare
-from nn.data.builders import BUILDERS, balanced_order, encode
+from nn.data.builders import LabelledImages, balanced_order, encode
+from nn.data.catalogue import BUILDERS
 
+IMAGES = [name for name, builder in BUILDERS.items() if issubclass(builder, LabelledImages)]
 SHAPES = {"digits": (8, 8, 1), "mnist_5k": (28, 28, 1), "glyphs": (28, 28, 1)}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    for name in BUILDERS:
+    for name in IMAGES:
         prepare(name, data_dir=folder)
     return folder
 
@@ -30,7 +32,7 @@ def whole(folder):
     return functools.cache(lambda name, split: load(name, split, data_dir=folder))
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", IMAGES)
 def test_a_set_holds_what_its_builder_says(name, whole):
     for split, count in BUILDERS[name].EXAMPLES.items():
         dataset = whole(name, split)

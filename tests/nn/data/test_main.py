@@ -1,7 +1,8 @@
 import pytest
 
-from nn.data import is_prepared
+from nn.data import OURS, is_prepared
 from nn.data.__main__ import main
+from nn.data.catalogue import BUILDERS
 
 
 def test_the_list_tells_what_is_prepared(tmp_path, monkeypatch, capsys):
@@ -9,10 +10,11 @@ def test_the_list_tells_what_is_prepared(tmp_path, monkeypatch, capsys):
     assert main(["prepare", "digits", "--data-dir", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("digits: prepared in ")
     assert main(["list", "--data-dir", str(tmp_path)]) == 0
-    rows = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if "×" in line}
-    assert set(rows) == {"digits", "mnist_5k", "glyphs"}
+    rows = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if line.startswith("│")}
+    assert set(rows) == set(OURS) == set(BUILDERS)
+    assert "year, value" in rows["co2"] and "430" in rows["co2"] and "public domain" in rows["co2"]
     assert " yes " in rows["digits"] and "1,000" in rows["digits"] and "8×8×1" in rows["digits"]
-    assert " no " in rows["glyphs"] and "10,960" in rows["glyphs"] and " 137 " in rows["glyphs"]
+    assert " no " in rows["glyphs"] and "10,960" in rows["glyphs"] and " 137 classes" in rows["glyphs"]
     assert main(["prepare", "digits", "--data-dir", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("digits: is there")
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from nn import layers
 from nn.layers import BatchNorm, Dropout, GroupNorm, InstanceNorm, LayerNorm, Linear, RMSNorm
 
 FEATURES = 3
@@ -30,8 +31,8 @@ class Pair:
       mixes: whether an example's output depends on the others in its batch, or on chance.
     """
 
-    ours: type
-    theirs: type
+    ours: Callable
+    theirs: Callable
     arguments: tuple = (FEATURES,)
     options: dict[str, Any] = field(default_factory=dict)
     example: tuple[int, ...] = (FEATURES,)
@@ -44,9 +45,41 @@ def on_a_batch(module, x):
     return module(x) if x.ndim == 4 else module(x[None])[0]
 
 
+def step(cell, x):
+    """All that a cell remembers after one step, from a memory that is not zero."""
+    memory = jnp.linspace(-1, 1, cell.hidden_features, dtype=x.dtype)
+    memory = jnp.broadcast_to(memory, (*x.shape[:-1], cell.hidden_features))
+    carry, _ = cell((memory, -memory) if "LSTM" in type(cell).__name__ else memory, x)
+    return jnp.concatenate(jax.tree.leaves(carry), axis=-1)
+
+
+def walking(package, walks, hidden=4):
+    """A maker of `package`'s RNN over a GRU, or of two of them in both directions."""
+
+    def make(inputs, rngs):
+        rnns = [package.RNN(package.GRUCell(inputs, hidden, rngs=rngs)) for _ in range(walks)]
+        return rnns[0] if walks == 1 else package.Bidirectional(*rnns)
+
+    return make
+
+
+def small_and_causal(attention, x):
+    """Small inputs, so that no softmax is all for one key; a mask, since the oldest Flax has no `is_causal`."""
+    mask = np.tri(x.shape[-2], dtype=bool).reshape(*(1,) * (x.ndim - 1), x.shape[-2], x.shape[-2])
+    return attention(x / 8, mask=mask)
+
+
 PAIRS = {
     "Linear": Pair(Linear, nnx.Linear, (FEATURES, 4)),
     "Linear without bias": Pair(Linear, nnx.Linear, (FEATURES, 4), {"use_bias": False}),
+    "LinearGeneral": Pair(layers.LinearGeneral, nnx.LinearGeneral, (FEATURES, (2, 4))),
+    "LinearGeneral from two axes": Pair(
+        layers.LinearGeneral,
+        nnx.LinearGeneral,
+        ((2, FEATURES), 4),
+        {"axis": (-2, -1), "use_bias": False},
+        example=(2, FEATURES),
+    ),
     "LayerNorm": Pair(LayerNorm, nnx.LayerNorm),
     "LayerNorm, only scale": Pair(LayerNorm, nnx.LayerNorm, options={"use_bias": False, "epsilon": 0.1}),
     "RMSNorm": Pair(RMSNorm, nnx.RMSNorm, options={"epsilon": 0.1}),
@@ -67,6 +100,44 @@ PAIRS = {
         {"num_groups": 2, "use_bias": False, "use_scale": False, "epsilon": 0.1},
         example=(2, 3, 6),
         call=on_a_batch,
+    ),
+    "Conv": Pair(layers.Conv, nnx.Conv, (2, 3, (3, 2)), {"strides": (2, 1), "kernel_dilation": (1, 2)}, example=(5, 4, 2)),
+    "Conv of groups, 1 axis": Pair(
+        layers.Conv,
+        nnx.Conv,
+        (2, 4, 3),
+        {"feature_group_count": 2, "padding": ((2, 0),), "use_bias": False},
+        example=(5, 2),
+    ),
+    "Conv, 3 axes": Pair(layers.Conv, nnx.Conv, (2, 3, (2, 1, 2)), {"padding": "VALID"}, example=(3, 2, 3, 2)),
+    "ConvTranspose": Pair(layers.ConvTranspose, nnx.ConvTranspose, (2, 3, (3, 2)), {"strides": (2, 3)}, example=(3, 2, 2)),
+    "ConvTranspose turned round, 1 axis": Pair(
+        layers.ConvTranspose,
+        nnx.ConvTranspose,
+        (2, 3, 3),
+        {"strides": 2, "padding": ((1, 3),), "kernel_dilation": 2, "transpose_kernel": True},
+        example=(4, 2),
+    ),
+    "ConvTranspose, 3 axes": Pair(
+        layers.ConvTranspose,
+        nnx.ConvTranspose,
+        (2, 3, (2, 1, 2)),
+        {"strides": (1, 2, 3), "padding": "VALID", "use_bias": False},
+        example=(2, 2, 2, 2),
+    ),
+    "SimpleCell": Pair(layers.SimpleCell, nnx.SimpleCell, (FEATURES, 4), call=step),
+    "LSTMCell": Pair(layers.LSTMCell, nnx.LSTMCell, (FEATURES, 4), call=step),
+    "OptimizedLSTMCell": Pair(layers.OptimizedLSTMCell, nnx.OptimizedLSTMCell, (FEATURES, 4), call=step),
+    "GRUCell": Pair(layers.GRUCell, nnx.GRUCell, (FEATURES, 4), call=step),
+    "RNN": Pair(walking(layers, 1), walking(nnx, 1), example=(3, FEATURES)),
+    "Bidirectional": Pair(walking(layers, 2), walking(nnx, 2), example=(3, FEATURES)),
+    "MultiHeadAttention": Pair(
+        layers.MultiHeadAttention,
+        nnx.MultiHeadAttention,
+        (2, FEATURES, 8, 5),
+        {"decode": False},
+        example=(3, FEATURES),
+        call=small_and_causal,
     ),
     "Dropout": Pair(Dropout, nnx.Dropout, (0.4,), mixes=True),
     "Dropout of everything": Pair(Dropout, nnx.Dropout, (1.0,), mixes=True),

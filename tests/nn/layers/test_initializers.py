@@ -58,6 +58,24 @@ def test_fans_count_the_positions_of_a_convolution():
     assert fans((3, 2, 5, 7)) == (30, 42)
 
 
+def test_an_orthogonal_matrix_keeps_lengths_and_angles_however_often_it_is_applied():
+    matrix = np.asarray(layers.orthogonal(KEY, (40, 40)), np.float64)
+    np.testing.assert_allclose(matrix @ matrix.T, np.eye(40), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(np.linalg.matrix_power(matrix, 200), 2), 1, atol=1e-3)
+    # An ordinary random matrix of the same size does not.
+    other = np.asarray(layers.normal(1 / 40**0.5)(KEY, (40, 40)), np.float64)
+    assert np.abs(np.log(np.linalg.norm(np.linalg.matrix_power(other, 200), 2))) > 1
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (12, 40)], ids=["tall", "wide"])
+def test_orthogonal_columns_of_a_tall_matrix_and_rows_of_a_wide_one_and_jax_draws_the_same(shape):
+    matrix = layers.orthogonal(KEY, shape)
+    assert matrix.shape == shape
+    tall = np.asarray(matrix if shape[0] > shape[1] else matrix.T)
+    np.testing.assert_allclose(tall.T @ tall, np.eye(12), atol=1e-5)
+    np.testing.assert_allclose(matrix, jax.nn.initializers.orthogonal()(KEY, shape), atol=1e-5)
+
+
 def signal_and_gradient_behind(layers, init):
     """Mean squares of the signal behind so many ReLU layers, and of a gradient sent back, both relative to where they began."""
     width = 128
@@ -95,3 +113,5 @@ def test_bad_arguments_are_named(without_type_checks):
         variance_scaling(1.0, "fan_in", "cauchy")
     with pytest.raises(ValueError, match=r"fans needs a shape with at least two axes.*got \(3,\)\."):
         he_normal()(KEY, (3,))
+    with pytest.raises(ValueError, match=r"orthogonal expects a shape of two axes, got \(3, 4, 5\)\."):
+        layers.orthogonal(KEY, (3, 4, 5))

@@ -1,0 +1,11 @@
+"""All sets that are made from installed packages, by their names. `nn.data.OURS` lists them without importing TFDS."""
+
+from typing import Any
+
+from nn.data.builders import Digits, Glyphs, Mnist5k
+from nn.data.series import Co2, Sunspots
+from nn.data.translation import CountryNames, EnglishUkrainian
+
+BUILDERS: dict[str, Any] = {
+    builder.name: builder for builder in (Digits, Mnist5k, Glyphs, Sunspots, Co2, CountryNames, EnglishUkrainian)
+}
