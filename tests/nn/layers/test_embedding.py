@@ -77,14 +77,14 @@ def test_a_token_outside_the_vocabulary_is_refused_and_compiled_it_is_nan(token)
     with pytest.raises(ValueError, match=f"Embed expects tokens from 0 to 4, got {token}"):
         layer(np.array([2, token]))
     with pytest.raises(ValueError, match=f"embed expects tokens from 0 to 4, got {token}"):
-        embed(np.array([2, token]), TABLE)
-    vectors = jax.jit(embed)(np.array([2, token]), TABLE)
+        embed(np.array([2, token]), jnp.asarray(TABLE))
+    vectors = jax.jit(embed)(np.array([2, token]), jnp.asarray(TABLE))
     np.testing.assert_array_equal(vectors[0], TABLE[2])
     assert jnp.isnan(vectors[1]).all()
 
 
 def test_no_tokens_have_no_vectors():
-    assert embed(np.zeros((2, 0), int), TABLE).shape == (2, 0, 3)
+    assert embed(np.zeros((2, 0), int), jnp.asarray(TABLE)).shape == (2, 0, 3)
 
 
 def test_what_does_not_fit_is_refused():
