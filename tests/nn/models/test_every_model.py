@@ -19,8 +19,11 @@ from flax import nnx
 
 from nn.data import Dataset
 from nn.models import (
+    BERT,
+    GPT,
     MLP,
     VGG,
+    BERTConfig,
     Critic,
     Discriminator,
     DiscriminatorConfig,
@@ -28,6 +31,7 @@ from nn.models import (
     ForecasterConfig,
     Generator,
     GeneratorConfig,
+    GPTConfig,
     LanguageModel,
     LanguageModelConfig,
     LeNet,
@@ -37,6 +41,8 @@ from nn.models import (
     ResNetConfig,
     SequenceClassifier,
     SequenceClassifierConfig,
+    Transformer,
+    TransformerConfig,
     UNet,
     UNetConfig,
     VGGConfig,
@@ -45,11 +51,13 @@ from nn.training import (
     classification_loss,
     fit,
     load_weights,
+    masked_token_loss,
     mean_squared_error,
     next_token_loss,
     save_weights,
     sigmoid_cross_entropy,
     softmax_cross_entropy,
+    translation_loss,
 )
 
 WEIGHTS = nnx.Any(nnx.Param, nnx.BatchStat)
@@ -211,6 +219,45 @@ EXAMPLES = {
         inputs=("tokens",),
         optimizer=optax.adam(2e-2),
         parameters=5 * 3 + 3 * (3 * 6 + 6 * 6 + 6) + (6 * 5 + 5),
+    ),
+    "Transformer": Example(
+        model=Transformer,
+        config=TransformerConfig(
+            source_vocabulary=5, target_vocabulary=6, features=8, heads=2, layers=1, hidden=12, dropout=0.0, max_length=6
+        ),
+        batch={
+            **{"source": TEXT[:, :4], "source_lengths": np.array([4, 2], np.int32)},
+            **{"target": TEXT[::-1], "target_lengths": np.array([6, 4], np.int32)},
+        },
+        loss=translation_loss,
+        inputs=("source", "target"),
+        options=("source_lengths",),
+        parameters=(5 + 6) * 8 + 3 * 4 * (8 * 8 + 8) + 2 * (8 * 12 + 12 + 12 * 8 + 8) + 7 * 16,
+    ),
+    "GPT": Example(
+        model=GPT,
+        config=GPTConfig(vocabulary=5, length=6, features=8, heads=2, layers=1),
+        batch={"tokens": TEXT},
+        loss=next_token_loss,
+        inputs=("tokens",),
+        optimizer=optax.adam(2e-2),
+        parameters=(5 + 6) * 8 + (8 * 24 + 24) + (8 * 8 + 8) + (8 * 32 + 32) + (32 * 8 + 8) + 3 * 16,
+    ),
+    "BERT": Example(
+        model=BERT,
+        config=BERTConfig(vocabulary=5, length=6, features=8, heads=2, layers=1),
+        batch={"tokens": np.where(TEXT == 3, 0, TEXT), "targets": TEXT, "mask": TEXT >= 2},
+        loss=masked_token_loss,
+        inputs=("tokens",),
+        optimizer=optax.adam(2e-2),
+        untrained=("pooler",),  # nobody asks for it
+        parameters=(5 + 6 + 2) * 8
+        + 4 * (8 * 8 + 8)
+        + (8 * 32 + 32)
+        + (32 * 8 + 8)
+        + 2 * (8 * 8 + 8)  # the pooler, and the map before the predictions
+        + 4 * 16
+        + 5,
     ),
 }
 
