@@ -114,7 +114,8 @@ def test_the_output_shares_the_table_of_the_target():
     assert tables == {("source_embed", "embedding"): (7, 8), ("target_embed", "embedding"): (11, 8)}
     memory = model.encode(SOURCE)
     before = model.decode(memory, TARGET)
-    model.target_embed.embedding[0] = 0.0  # a token that is not in the target
+    table = model.target_embed.embedding
+    table[...] = table[...].at[0].set(0.0)  # a token that is not in the target
     np.testing.assert_array_equal(model.decode(memory, TARGET)[..., 0], 0)
     np.testing.assert_allclose(model.decode(memory, TARGET)[..., 1:], before[..., 1:], rtol=1e-5)
 
