@@ -1,0 +1,17 @@
+"""Exercise: how far one output of a deep network sees."""
+
+from collections.abc import Sequence
+
+
+def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
+    """How many pixels in a row one output of a stack of convolutions and poolings can depend on, along one axis.
+
+    Args:
+      layers: (window, stride) of each layer, from the image on.
+
+    Raises:
+      ValueError: if a window or a stride is below 1.
+
+    Reference: Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks", Distill.
+    """
+    raise NotImplementedError("TODO: how many pixels of the image lie between two neighbouring outputs of the layer below?")

@@ -1,0 +1,817 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # Convolution: what does a network see that looks through a small window?
+#
+# Move a handwritten 7 three pixels to the right. For you it is the same 7. To the networks of lessons 03 and 04 it is ink in
+# places where a 7 never had any. In this lesson a network looks at an image through a small window, which it slides over all
+# places. You will build that window, train networks of it, find out what they gain and what they do *not* gain, and look at
+# what they have learned to see, in images and in films.
+#
+# Needed: lessons 03 and 04. Time: under a minute and a half to run on two cores.
+
+# %%
+# On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+address, clone = "", Path("first-principles-jax").resolve()
+hosted = "google.colab" in sys.modules or not {"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}.isdisjoint(os.environ)
+around = Path(globals().get("__file__", "notebook")).resolve().parents
+root = next((folder for folder in [*around, clone] if (folder / "lessons" / "bootstrap.py").exists()), None)
+if root is None:
+    assert hosted and address, f"Open this notebook inside its course: {address or 'not published yet'}."
+    subprocess.run(["git", "clone", "--depth", "1", address, str(root := clone)], check=True)
+sys.path.insert(0, str(root))
+
+from lessons import bootstrap
+
+if hosted:
+    bootstrap.prepare()
+
+# %%
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import optax
+from flax import nnx
+from sklearn.datasets import load_sample_image
+
+import nn
+from lessons import figures
+from nn.layers import (
+    Conv,
+    Linear,
+    batch_norm,
+    batch_statistics,
+    conv,
+    conv2d,
+    global_avg_pool,
+    he_normal,
+    linear,
+    max_pool,
+    receptive_field,
+    relu,
+)
+from nn.training import cosine_adam, evaluate, fit, predict, softmax_cross_entropy
+from transfer.report import mean_interval
+
+figures.use_lesson_style()
+_ = nn.training.enable_compilation_cache()  # what was compiled once is not compiled again
+
+# %% [markdown]
+# ## A digit, moved
+#
+# Handwritten digits again, larger ones: 28×28 pixels, 4,000 to learn from and 1,000 to test on. The ink stands in the middle
+# with a margin of about four pixels, so that we can move a digit by up to four without cutting much off it. Each test digit
+# is moved in one of four directions; zeros come in on the other side.
+#
+# First the two methods you know: the nearest neighbour and an MLP, trained from three seeds. (Learning rates in this lesson
+# were chosen on 500 of the training digits, as in lesson 04; that search is not repeated here. `cosine_adam` is Adam with a
+# rate that falls to 0.)
+
+# %%
+train = nn.data.load("mnist_5k", "train").map(nn.data.as_images)
+x, y = train.arrays().values()
+test_x, test_y = nn.data.load("mnist_5k", "test").map(nn.data.as_images).arrays().values()
+seeds = range(3)
+
+
+def shift(images, down, across):
+    """Images (n, height, width, 1), moved; zeros come in."""
+    height, width = images.shape[1:3]
+    far = max(abs(down), abs(across))
+    padded = np.pad(images, ((0, 0), (far, far), (far, far), (0, 0)))
+    return padded[:, far - down : far - down + height, far - across : far - across + width]
+
+
+def moved(images, pixels):
+    """Every image moved by so many pixels, by turns to the right, to the left, down and up."""
+    result = np.empty_like(images)
+    for turn, (down, across) in enumerate([(0, 1), (0, -1), (1, 0), (-1, 0)]):
+        result[turn::4] = shift(images[turn::4], pixels * down, pixels * across)
+    return result
+
+
+distances = range(5)
+moved_tests = [moved(test_x, pixels) for pixels in distances]
+figures.show_images(
+    np.concatenate([images[[4, 8]] for images in moved_tests]), [f"moved by {p}" for p in distances for _ in "ab"]
+)
+plt.show()
+
+
+# %%
+def vectors(images):
+    return images.reshape(len(images), -1)
+
+
+def mlp(seed):
+    config = nn.models.MLPConfig(in_features=784, hidden=(120, 84), out_features=10)
+    return nn.models.MLP(config, rngs=nnx.Rngs(seed))
+
+
+def nearest(stored, asked):
+    """Which stored vector b is nearest to each asked one a: |a − b|² = |a|² − 2 a·b + |b|², and |a|² decides nothing."""
+    return ((stored**2).sum(1) - 2 * asked @ stored.T).argmin(1)
+
+
+def weights(model):
+    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+
+
+def train_all(make, data, learning_rate, steps, batch_size=32):
+    """Three networks, from three seeds: their starts and the order of the digits."""
+    models, optimizer = [make(seed) for seed in seeds], cosine_adam(learning_rate, steps)
+    for seed, model in zip(seeds, models, strict=True):
+        fit(model, data.batches(batch_size, seed=seed), optimizer=optimizer, steps=steps)
+    return models
+
+
+def when_moved(models, prepare=lambda images: images):
+    """Accuracies on the moved test digits: (seeds, distances)."""
+    return np.array([[evaluate(model, prepare(images), test_y) for images in moved_tests] for model in models])
+
+
+mlps = train_all(mlp, train.map(lambda arrays: {**arrays, "image": vectors(arrays["image"])}), 3e-3, steps=750)
+accuracies = {
+    "nearest neighbour": np.array([[(y[nearest(vectors(x), vectors(t))] == test_y).mean() for t in moved_tests]]),
+    "MLP": when_moved(mlps, vectors),
+}
+print(f"moved by             {'':5s}", *(f"{pixels:7d}" for pixels in distances))
+for name, rows in accuracies.items():
+    print(f"{name:26s}", *(f"{a:7.1%}" for a in rows.mean(0)))
+
+# %% [markdown]
+# Four pixels, and little is left. Nothing in either method knows that a pixel's neighbour is its neighbour: give all pixels
+# new places, the same ones in all images, and both would do just as well as before. All that they know of images, they know
+# by having seen ink at *that* place.
+#
+# ## A window
+#
+# So look at a small piece of the image at a time, and look at all pieces alike. A **window** of 3×3 pixels lies on the image.
+# Multiply each pixel under it with a weight, add up: one number. Move the window by one pixel, do it again. The weights
+# (the **kernel**, or **filter**) are the same at all places. With image $x$ and kernel $k$,
+#
+# $$y_{p,q} = \sum_{i,j} x_{p+i,\;q+j}\; k_{i,j}.$$
+#
+# This is a **convolution**. (In mathematics the kernel is turned round first. Networks learn their kernels, and do not
+# care.) Below it is twice: as the sentence above has it, place by place; and the other way round, position in the window by
+# position in the window. There each of the nine weights multiplies one *whole image*, moved. Nine shifts and nine products,
+# and no loop over places: that is how arrays like it.
+
+
+# %%
+def convolve_by_places(image, kernel):
+    rows, columns = kernel.shape
+    result = np.zeros((image.shape[0] - rows + 1, image.shape[1] - columns + 1))
+    for p in range(result.shape[0]):
+        for q in range(result.shape[1]):
+            result[p, q] = (image[p : p + rows, q : q + columns] * kernel).sum()
+    return result
+
+
+def convolve_by_shifts(image, kernel):
+    rows, columns = kernel.shape
+    height, width = image.shape[0] - rows + 1, image.shape[1] - columns + 1
+    return sum(kernel[i, j] * image[i : i + height, j : j + width] for i in range(rows) for j in range(columns))
+
+
+photograph = load_sample_image("china.jpg")[20:360:2, 50:360:2].mean(-1) / 255
+across = np.array([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
+by_places = convolve_by_places(photograph, across)
+print("image", photograph.shape, "→", by_places.shape)
+print("largest difference between the two ways:", abs(by_places - convolve_by_shifts(photograph, across)).max())
+
+# %% [markdown]
+# What does such a filter see? Before networks learned them, people wrote them. The kernel `across` is 0 over a plain surface,
+# because its weights sum to 0, and large where it gets brighter from left to right (Sobel and Feldman 1968).
+
+# %%
+filters = {
+    "blur: the mean of 5 × 5": np.ones((5, 5)) / 25,
+    "brighter to the right": across,
+    "brighter downwards": across.T,
+}
+seen = {name: convolve_by_shifts(photograph, kernel) for name, kernel in filters.items()}
+seen["edges of any direction"] = np.hypot(seen["brighter to the right"], seen["brighter downwards"])
+
+figure, panels = plt.subplots(1, 5, figsize=(8, 2))
+for axis, (name, image) in zip(panels, {"a photograph": photograph, **seen}.items(), strict=True):
+    signed = name.startswith("brighter")
+    axis.imshow(image, cmap="RdBu_r" if signed else "gray", **({"vmin": -3, "vmax": 3} if signed else {}))
+    axis.set_axis_off()
+    axis.set_title(name, fontsize=7)
+plt.show()
+
+# %% [markdown]
+# Red is positive, blue negative. One filter finds the posts and the other the beams, whether they are at the top or at the
+# bottom of the picture. (Photograph: danielbuechele on Flickr, CC BY 2.0, from scikit-learn; cropped, in grey.)
+#
+# ## What moves in, moves out
+#
+# That was no accident of the picture. Move the image and then look, or look and then move what you saw: it comes to the same.
+# A convolution **commutes with shifts**. (Up to the border: where something leaves or enters the image, there is a difference.
+# Our digits have a black border.) A linear layer does nothing of the kind.
+
+# %%
+digit = test_x[:1]
+random_kernel = jax.random.normal(jax.random.key(0), (3, 3, 1, 1))
+move_then_look = conv(
+    jnp.asarray(shift(digit, 2, 1)), random_kernel
+)  # (images, height, width, channels), (window, inputs, outputs)
+look_then_move = shift(np.asarray(conv(jnp.asarray(digit), random_kernel)), 2, 1)
+window_gap = abs(move_then_look - look_then_move).max()
+
+random_matrix = np.random.default_rng(0).normal(size=(784, 784)).astype(np.float32) / 28
+through = lambda images: (vectors(images) @ random_matrix).reshape(-1, 28, 28, 1)  # noqa: E731
+full_gap = abs(through(shift(digit, 2, 1)) - shift(through(digit), 2, 1)).max()
+print(f"convolution: largest difference {window_gap:.7f}; linear layer: {full_gap:.2f}")
+
+# %% [markdown]
+# ## A linear layer with holes and copies
+#
+# Each output is a weighted sum of pixels. So a convolution *is* a linear layer, a special one. Which one? `jax.jacobian`
+# gives its matrix: entry (output, pixel) is how much that output grows with that pixel. For a 6×6 image and a 3×3 window:
+
+# %%
+kernel = jnp.arange(1.0, 10.0).reshape(3, 3, 1, 1)
+matrix = jax.jacobian(lambda image: conv(image, kernel))(jnp.zeros((6, 6, 1))).reshape(36, 36)
+figure, axis = plt.subplots(figsize=(3.8, 3.8))
+axis.imshow(np.where(matrix == 0, np.nan, matrix), cmap="viridis")
+axis.set(xlabel="pixel", ylabel="output", title="The matrix of a convolution; white is 0")
+axis.grid(visible=False)
+plt.show()
+
+nonzero = int((matrix != 0).sum())
+print(f"{matrix.size:,} entries, {nonzero} of them not 0, and only {len(np.unique(matrix)) - 1} different ones")
+full, window = 784 * 784, 3 * 3
+print(f"from 28 × 28 to 28 × 28 numbers: a full layer has {full:,} weights, a window of 3 × 3 has {window}")
+
+# %% [markdown]
+# Two assumptions have been built in. *Local*: what is far away is not seen together (the holes). *Shared*: what is worth
+# seeing here is worth seeing there (the copies). For images they are good ones, and they save nearly all of the weights.
+#
+# One filter is not much, so a layer has many: its output is a stack of images, one for each filter. These are its
+# **channels**, as a photograph has three for colour. A filter of the next layer sees all channels of the one before, so its
+# window is a small block, and the kernel has the shape (rows, columns, channels in, channels out). In the library:
+#
+# - the function `nn.layers.conv2d` is the shifts and products of above, with a matrix for each position in the window;
+#   `nn.layers.conv` is the same, quicker, and knows more choices;
+# - the module is `nn.layers.Conv`, which owns a kernel and a bias;
+# - **padding** "SAME" puts zeros around the image, so that it keeps its size; "VALID" does not, and loses a border;
+# - a **stride** of 2 moves the window by two pixels, which halves height and width.
+
+# %%
+layer = Conv(3, 8, (5, 5), rngs=nnx.Rngs(0))
+images = jnp.ones((10, 28, 28, 3))
+print(f"Conv(3, 8, (5, 5)): kernel {layer.kernel.shape}, {weights(layer)} weights, on an image of any size")
+for choice in ({"padding": "SAME"}, {"padding": "VALID"}, {"padding": "SAME", "strides": 2}):
+    result = jax.eval_shape(partial(conv, **choice), images, layer.kernel[...])  # the shape alone, without computing
+    print(f"  {images.shape} → {result.shape}   {choice}")
+
+on_grey, one_filter = jnp.asarray(photograph)[:, :, None], jnp.asarray(across)[:, :, None, None]  # one channel
+assert jnp.allclose(conv2d(on_grey, one_filter)[..., 0], by_places, atol=1e-4)
+assert jnp.allclose(conv(on_grey, one_filter, padding="VALID")[..., 0], by_places, atol=1e-4)
+
+# %% [markdown]
+# ## Pooling, and how far a unit sees
+#
+# When a filter has found its stroke, does it matter at *which* of four neighbouring pixels? **Max pooling** keeps the largest
+# number of each 2×2 block. That leaves a quarter of the numbers, and a little less of "where". Is that good? Try it without any
+# training: four edge filters, pooling in larger and larger blocks, and the nearest neighbour in what comes out. Up to blocks
+# of 28×28, which keep one number for each filter: the strongest answer anywhere.
+
+# %%
+edges = jnp.asarray(np.stack([across, -across, across.T, -across.T], axis=-1)[:, :, None])  # (3, 3, 1, 4)
+
+
+def pooled_edges(images, size):
+    return vectors(np.asarray(max_pool(relu(conv(jnp.asarray(images), edges)), (size, size), strides=(size, size))))
+
+
+pooled = {}
+print("blocks        centred   moved by 3   (nearest neighbour)")
+for size in (1, 4, 7, 28):
+    stored, both = pooled_edges(x, size), (test_x, moved_tests[3])
+    pooled[size] = [float((y[nearest(stored, pooled_edges(images, size))] == test_y).mean()) for images in both]
+    print(f"{size:2d} × {size:<2d} {pooled[size][0]:14.1%} {pooled[size][1]:12.1%}")
+
+# %% [markdown]
+# The larger the block, the less a shift matters. But where a stroke is, is part of what a digit is, and in the end there is
+# nothing left to tell digits apart. So networks pool little by little, and look again in between.
+#
+# A window of 3×3 is small. But an output of a second layer sees 3×3 outputs of the first, each of which sees 3×3 pixels. All
+# the pixels that an output depends on are its **receptive field**. Ask the gradient which they are:
+
+
+# %%
+def stack(image, layers):
+    """Layers given by their windows and strides: convolutions, and poolings where the two are alike."""
+    for window, stride in layers:
+        ones = jnp.ones((window, window, 1, 1)) / window**2
+        image = conv(image, ones, strides=stride, padding="VALID")
+    return image
+
+
+stacks = {
+    "one 3 × 3": [(3, 1)],
+    "two 3 × 3": [(3, 1)] * 2,
+    "three 3 × 3": [(3, 1)] * 3,
+    "3 × 3, pool 2, 3 × 3": [(3, 1), (2, 2), (3, 1)],
+    "LeNet, below": [(5, 1), (2, 2), (5, 1), (2, 2)],
+}
+fields = {}
+figure, panels = plt.subplots(1, len(stacks), figsize=(10, 2.3))
+for axis, (name, layers) in zip(panels, stacks.items(), strict=True):
+    image = jnp.zeros((28, 28, 1))
+    middle = jax.eval_shape(partial(stack, layers=layers), image).shape[0] // 2
+    output = jax.jit(lambda image, at=middle, layers=layers: stack(image, layers)[at, at, 0])
+    slopes = jax.grad(output)(image)[..., 0]
+    fields[name] = int((slopes != 0).any(0).sum())
+    axis.imshow(slopes, cmap="Blues")
+    axis.set(xticks=[], yticks=[], title=f"{name}\nsees {fields[name]} × {fields[name]}")
+    axis.title.set_fontsize(9)
+    axis.grid(visible=False)
+    assert fields[name] == receptive_field(layers)  # the library's arithmetic agrees
+plt.show()
+c = 64
+print(f"one 7 × 7 window on {c} channels: {7 * 7 * c * c:,} weights; three of 3 × 3, which see as far: {3 * 3 * 3 * c * c:,}")
+
+# %% [markdown]
+# ## LeNet
+#
+# Put it together: convolution 5×5, pooling, convolution 5×5, pooling, and then the hidden layers of an MLP on what the
+# filters found. That is LeNet-5 (LeCun et al. 1998), which read bank cheques; in the library, `nn.models.LeNet`. Its hidden
+# layers are as wide as our MLP's. Beside the MLP it gets fewer weights, and sees a third as many digits in training (batches
+# of 16). Three seeds, paired.
+
+
+# %%
+def make_lenet(seed):
+    return nn.models.LeNet(nn.models.LeNetConfig(out_features=10), rngs=nnx.Rngs(seed))
+
+
+lenets = train_all(make_lenet, train, 5e-3, steps=500, batch_size=16)
+accuracies["LeNet"] = when_moved(lenets)
+
+lead = mean_interval(accuracies["LeNet"][:, 0] - accuracies["MLP"][:, 0])
+print(f"nearest neighbour {accuracies['nearest neighbour'][0, 0]:.1%}, with {x.size:,} stored pixels")
+for name, models in {"MLP": mlps, "LeNet": lenets}.items():
+    print(f"{name:6s}", *(f"{a:.1%}" for a in accuracies[name][:, 0]), f" with {weights(models[0]):,} weights")
+print(f"LeNet − MLP: {100 * lead.mean:+.1f} points, 95% interval [{100 * lead.low:+.1f}, {100 * lead.high:+.1f}]")
+
+# %% [markdown]
+# Better, with fewer weights: the two assumptions were worth more than weights are. Now the digits that are moved. There is a
+# rival to be fair to. The MLP *could* have been told that a moved digit is the same digit: by showing it moved digits. To make
+# new training images of old ones, by changes that keep the label, is **augmentation**. So train the MLP on copies of the
+# training digits, each moved at random by up to four pixels down or up and across, for twice as many steps; and, once,
+# LeNet.
+
+# %%
+random = np.random.default_rng(0)
+places = random.integers(-4, 5, (40, 2))  # 40 ways to move; each digit gets five of them
+chunks = [shift(x[start::40], *places[(start + 8 * copy) % 40]) for copy in range(5) for start in range(40)]
+chunk_labels = [y[start::40] for _ in range(5) for start in range(40)]
+augmented = nn.data.Dataset.from_arrays({"image": np.concatenate(chunks), "label": np.concatenate(chunk_labels)})
+as_rows = augmented.map(lambda arrays: {**arrays, "image": vectors(arrays["image"])})
+
+accuracies["MLP, augmented"] = when_moved(train_all(mlp, as_rows, 3e-3, steps=1500), vectors)
+lenet = make_lenet(0)
+fit(lenet, augmented.batches(16, seed=0), optimizer=cosine_adam(5e-3, 500), steps=500)
+accuracies["LeNet, augmented"] = when_moved([lenet])
+
+
+def show_moved(names, title):
+    curves = {name: (distances, 100 * accuracies[name].mean(0)) for name in names}
+    axis = figures.plot_curves(curves, xlabel="test digits moved by (pixels)", ylabel="right (%)", title=title)
+    axis.set_xticks(distances)
+    plt.show()
+
+
+show_moved(list(accuracies), "LeNet bends later, augmentation mends both")
+for name, rows in accuracies.items():
+    print(f"{name:20s}", *(f"{a:7.1%}" for a in rows.mean(0)))
+
+# %% [markdown]
+# LeNet holds longer than the MLP, and then falls too. Did its layers not commute with shifts? They do: what its filters find
+# moves along with the digit. But then come hidden layers, which look for it at fixed places. What a shift *commutes* with, it
+# does not leave alone.
+#
+# Augmentation mends both, the MLP too: what you know of images can be put into the network, or into the data. Into the data
+# it costs steps: the MLP saw more than six times as many digits as LeNet did without augmentation.
+#
+# ## What a filter sees
+#
+# The six kernels of LeNet's first layer, and what each of them makes of a digit:
+
+# %%
+lenet = lenets[0]
+figures.show_images(np.moveaxis(np.asarray(lenet.conv1.kernel[..., 0, :]), -1, 0), columns=6, signed=True)
+plt.suptitle("Six filters of 5 × 5: red counts for, blue against", fontsize=10)
+plt.show()
+
+digit = test_x[np.flatnonzero(test_y == 5)[:1]]
+seen = np.moveaxis(np.asarray(relu(lenet.conv1(jnp.asarray(digit))))[0], -1, 0)
+figures.show_images(np.concatenate([digit[0, ..., 0][None], seen / seen.max()]), ["digit", *range(6)], columns=7)
+plt.show()
+
+# %% [markdown]
+# Some see strokes of one direction, some the edge on one side of a stroke. Nobody told them to.
+#
+# The second layer's kernels are harder to look at: six channels in. Ask instead what a unit *likes*: of all 14×14 patches of
+# 1,000 training digits, which excite it most? One patch per digit at most. Two controls: patches drawn at random among those
+# with ink in them, and the favourites of a network that has not learned anything.
+
+# %%
+padded = np.pad(x[:1000, ..., 0], ((0, 0), (2, 2), (2, 2)))  # the zeros of the first layer's padding
+assert receptive_field([(5, 1), (2, 2), (5, 1)]) == 14
+
+
+def patch(digit, place):
+    """What the unit at this place (0 to 99) of the second layer sees: it moves by two pixels from one to the next."""
+    down, across = 2 * (place // 10), 2 * (place % 10)
+    return padded[digit, down : down + 14, across : across + 14]
+
+
+def favourites(model):
+    """For each of the 16 units, the eight patches that excite it most."""
+    first = max_pool(relu(model.conv1(jnp.asarray(x[:1000]))), (2, 2), strides=(2, 2))
+    maps = np.moveaxis(np.asarray(model.conv2(first)), -1, 0).reshape(16, 1000, 100)
+    return [[patch(digit, unit[digit].argmax()) for digit in np.argsort(-unit.max(1))[:8]] for unit in maps]
+
+
+def alike(patches):
+    """The mean cosine between two different ones (1: the same but for brightness)."""
+    rows = vectors(np.asarray(patches))
+    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return float((rows @ rows.T)[~np.eye(len(rows), dtype=bool)].mean())
+
+
+inked = [p for digit in range(1000) if (p := patch(digit, random.integers(100))).mean() > 0.1]
+liked = favourites(lenet)
+likeness = {
+    "a unit's favourites": np.mean([alike(patches) for patches in liked]),
+    "those of an untrained unit": np.mean([alike(patches) for patches in favourites(make_lenet(0))]),
+    "inked patches at random": np.mean([alike([inked[i] for i in random.choice(len(inked), 8)]) for _ in range(200)]),
+}
+figures.show_images(np.concatenate(liked[:5]), columns=8)
+plt.suptitle("A row for each of five units: the patches that it likes best", fontsize=10)
+plt.show()
+print("how alike:", *(f"{name} {value:.2f}" for name, value in likeness.items()), sep="   ")
+
+# %% [markdown]
+# Each row has a theme: a corner, an arc, a slope. A unit's favourites are far more alike than patches at random. But look at
+# the control: those of the untrained network are nearly as alike. Any unit, whatever its weights, likes *something*, and eight
+# patches that please one unit resemble each other. What training adds is little by this measure; do not read more into such
+# pictures than that.
+#
+# And what does the *whole network* look at when it says "5"? Two ways to ask.
+#
+# - **Occlusion**: cover a square of 6×6 pixels with background, see by how much the loss of the right answer grows; do it
+#   everywhere (Zeiler and Fergus 2014).
+# - **Saliency**: the gradient of the right answer's score with respect to the pixels: where would a little change count most
+#   (Simonyan et al. 2014)? One gradient instead of many guesses.
+
+# %%
+corners = [(down, across) for down in range(0, 23, 2) for across in range(0, 23, 2)]  # 12 × 12 of them
+
+
+def covered(image, down, across):
+    image = image.copy()
+    image[down : down + 6, across : across + 6] = 0
+    return image
+
+
+def losses_of(images, label):
+    """The cross-entropy of each image, when this is the right answer."""
+    return np.asarray(softmax_cross_entropy(jnp.asarray(predict(lenet, images)), jnp.full(len(images), label)))
+
+
+@nnx.jit
+def saliency_of(model, images, labels):
+    """How much each pixel moves the score of the right answer: (n, height, width)."""
+    return abs(jax.grad(lambda images: model(images)[jnp.arange(len(labels)), labels].sum())(images))[..., 0]
+
+
+saliency = np.asarray(saliency_of(lenet, test_x, test_y))
+chosen = [np.flatnonzero(test_y == digit)[1] for digit in (2, 3, 5, 7)]
+figure, panels = plt.subplots(3, 4, figsize=(6, 4.6))
+for column, i in zip(panels.T, chosen, strict=True):
+    tries = np.stack([test_x[i], *(covered(test_x[i], *corner) for corner in corners)])
+    before, *after = losses_of(tries, test_y[i])
+    column[0].imshow(test_x[i, ..., 0])
+    column[1].imshow((np.array(after) - before).reshape(12, 12), cmap="Reds", vmin=0, extent=(2.5, 25.5, 25.5, 2.5))
+    column[1].contour(test_x[i, ..., 0], levels=[0.5], colors="0.4", linewidths=0.7)
+    column[2].imshow(saliency[i], cmap="Reds")
+    column[2].contour(test_x[i, ..., 0], levels=[0.5], colors="0.4", linewidths=0.7)
+    for axis in column:
+        axis.set(xticks=[], yticks=[], xlim=(0, 27), ylim=(27, 0))
+        axis.grid(visible=False)
+for axis, name in zip(panels[:, 0], ("digit", "occlusion", "saliency"), strict=True):
+    axis.set_ylabel(name)
+plt.show()
+
+# %% [markdown]
+# (The darkest place of each map is the one that matters most for that digit; the scale differs from map to map.)
+#
+# Pretty maps convince easily, so test them. If saliency shows what the network needs, then to cover the square that has most
+# of it should hurt more than to cover another one. But most squares are empty, and to beat those proves nothing. A fair
+# rival is a square drawn at random among those with at least as much ink.
+
+
+# %%
+def square_sums(maps):
+    """The sum of each map (n, 28, 28) over the 6 × 6 square at each corner: (n, corners)."""
+    return vectors(np.asarray(conv(maps[..., None], jnp.ones((6, 6, 1, 1)), strides=2, padding="VALID")))
+
+
+def accuracy_covered(model, where):
+    """Accuracy on the test digits, each covered at the corner with this number."""
+    return evaluate(model, np.stack([covered(image, *corners[at]) for image, at in zip(test_x, where, strict=True)]), test_y)
+
+
+ink, anywhere = square_sums(test_x[..., 0]), random.integers(len(corners), size=len(test_x))
+cover = {"any square": [], "as inked as the salient one": [], "the most salient square": []}
+for model in lenets:
+    salient = square_sums(np.asarray(saliency_of(model, test_x, test_y))).argmax(1)
+    as_inked = ink >= np.take_along_axis(ink, salient[:, None], axis=1)  # the salient one is among them
+    rival = np.array([random.choice(np.flatnonzero(squares)) for squares in as_inked])
+    for where, accuracy in zip((anywhere, rival, salient), cover.values(), strict=True):
+        accuracy.append(accuracy_covered(model, where))
+print(f"{'nothing covered':30s}", *(f"{a:7.1%}" for a in accuracies["LeNet"][:, 0]))
+for name, accuracy in cover.items():
+    print(f"{name:30s}", *(f"{a:7.1%}" for a in accuracy))
+worth = mean_interval(np.subtract(cover["as inked as the salient one"], cover["the most salient square"]))
+print(f"salient beyond ink: {100 * worth.mean:+.1f} points [{100 * worth.low:+.1f}, {100 * worth.high:+.1f}]")
+
+# %% [markdown]
+# To cover the salient square costs far more than to cover any square. But nearly all of that is *ink*: beside a square with
+# as much ink, the map has little to add, and you could have had that without a gradient. Keep this in mind when you are shown
+# such a map: ask what it was compared with.
+#
+# ## Deeper: VGG, and why it stopped there
+#
+# Three windows of 3×3 see as far as one of 7×7, with about half of the weights and three bends instead of one. That is the
+# whole idea of VGG (Simonyan and Zisserman 2015): nothing but small windows, many of them, one on top of the other. So why
+# not fifty layers? Because it did not work. He et al. (2016) saw that deeper networks got worse *on the training images
+# themselves*: not overfitting, for that would make the training loss smaller. They could not be trained.
+#
+# Their remedy is one addition. Let a **block** of two layers compute not the new image, but what to *add* to the old one:
+#
+# $$x \leftarrow \text{relu}\,(x + F(x)), \qquad F(x) = \text{norm}(\text{conv}(\text{relu}(\text{norm}(\text{conv}(x))))).$$
+#
+# To do nothing, a block without this **skip connection** has to learn to copy its input; a block with it has to learn zeros.
+# Let us see both, on the 8×8 digits of lesson 03: everything alike but for the `x +`. The norm is batch norm (lesson 04), so
+# that signals keep their size in both. `jax.lax.scan` runs the same block over a stack of kernels: a loop, compiled as one
+# piece. (Inside such a loop shifts and one product happen to be much quicker on a CPU than `conv`; `look` is just that.)
+
+# %%
+small_x, small_y = (jnp.asarray(a) for a in nn.data.load("digits", "train").map(nn.data.as_images).arrays().values())
+
+
+def standardized(image):
+    return batch_norm(image, *batch_statistics(image))
+
+
+def look(image, kernel):
+    """A convolution 3 × 3: nine moved images side by side, as channels, times one matrix."""
+    height, width = image.shape[1:3]
+    around = jnp.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    nine = [around[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    return jnp.concatenate(nine, axis=-1) @ kernel.reshape(-1, kernel.shape[-1])
+
+
+def deep_network(kernels, images, skips):
+    def block(x, pair):
+        change = relu(standardized(look(x, pair[0])))
+        change = standardized(look(change, pair[1]))
+        return relu(x + change if skips else change), None
+
+    image = relu(standardized(look(images, kernels["stem"])))
+    image = max_pool(image, (2, 2), strides=(2, 2))  # 4 × 4 pixels, 8 channels
+    image, _ = jax.lax.scan(block, image, kernels["blocks"])
+    return linear(standardized(image).reshape(len(images), -1), kernels["head"])
+
+
+def start_deep(blocks, seed):
+    keys = jax.random.split(jax.random.key(seed), 2 * blocks + 1)
+    pairs = jnp.stack([he_normal()(key, (3, 3, 8, 8)) for key in keys[1:]]).reshape(blocks, 2, 3, 3, 8, 8)
+    return {"stem": he_normal()(keys[0], (3, 3, 1, 8)), "blocks": pairs, "head": jnp.zeros((4 * 4 * 8, 10))}
+
+
+adam = optax.scale_by_adam()  # Adam's directions; the rate comes as an argument, so that one compilation serves all rates
+
+
+@partial(jax.jit, static_argnames="skips")
+def deep_step(kernels, memory, batch, rate, skips):
+    def loss(kernels):
+        return softmax_cross_entropy(deep_network(kernels, small_x[batch], skips), small_y[batch]).mean()
+
+    value, gradient = jax.value_and_grad(loss)(kernels)
+    direction, memory = adam.update(gradient, memory)
+    return jax.tree.map(lambda kernel, step: kernel - rate * step, kernels, direction), memory, value
+
+
+def train_deep(blocks, skips, rate, seed, steps=80):
+    kernels = start_deep(blocks, seed)
+    memory, losses, random = adam.init(kernels), [], np.random.default_rng(seed)
+    for _ in range(steps):
+        kernels, memory, loss = deep_step(kernels, memory, random.integers(len(small_x), size=32), rate, skips)
+        losses.append(loss)
+    return np.convolve(np.array(losses), np.ones(10) / 10, "valid")  # means of ten steps
+
+
+depths = {"5 convolutions": (2, False), "41 convolutions": (20, False), "41, with skips": (20, True)}
+end, curves = {}, {}
+for name, (blocks, skips) in depths.items():
+    by_rate = {rate: [train_deep(blocks, skips, rate, seed) for seed in range(2)] for rate in (3e-3, 1e-2)}
+    best = min(by_rate, key=lambda rate: np.mean([losses[-1] for losses in by_rate[rate]]))  # for each net the better rate
+    end[name] = [float(losses[-1]) for losses in by_rate[best]]
+    curves[name] = (np.arange(10, 81), by_rate[best][0])
+    print(f"{name:22s} rate {best:<5g} training loss at the end, two seeds: {end[name][0]:.2f} and {end[name][1]:.2f}")
+
+axis = figures.plot_curves(curves, ylabel="training loss (nats)", title="Deeper is harder to train, unless it may skip")
+axis.axhline(np.log(10), color="0.6", linewidth=1, linestyle="--")
+axis.annotate("guessing", (80, np.log(10)), (0, 4), textcoords="offset points", ha="right", fontsize="small", color="0.4")
+plt.show()
+
+# %% [markdown]
+# The plain deep network could at least copy the shallow one: let the other 36 convolutions pass on what they get. It does not
+# find that. With skips it starts there.
+#
+# Here is where this led, in weights; no network is made, `nnx.eval_shape` only works out its shapes. A ResNet ends with a
+# **global average pooling**, the mean of each channel over all positions, instead of hidden layers at fixed places.
+
+# %%
+published = {
+    "LeNet-5": lambda: make_lenet(0),
+    "VGG-16": lambda: nn.models.VGG(nn.models.VGGConfig.vgg16(), rngs=nnx.Rngs(0)),
+    "ResNet-50": lambda: nn.models.ResNet(nn.models.ResNetConfig.resnet50(), rngs=nnx.Rngs(0)),
+}
+counts = {}
+for name, make in published.items():
+    shapes = jax.tree.leaves(nnx.state(nnx.eval_shape(make), nnx.Param))
+    counts[name] = sum(leaf.size for leaf in shapes)
+    layers = sum(leaf.ndim > 1 for leaf in shapes)
+    print(f"{name:10s} {counts[name]:12,} weights in {layers} kernels")
+
+# %% [markdown]
+# (ResNet-50 has a few kernels more than its name says: those of 1×1 that fit a skip to a new number of channels.)
+#
+# A small ResNet, two blocks, on the digits, and on digits that are moved:
+
+
+# %%
+def resnet(seed):
+    config = nn.models.ResNetConfig(in_features=1, stem="large", depths=(1, 1), widths=(16, 32), out_features=10)
+    return nn.models.ResNet(config, rngs=nnx.Rngs(seed))
+
+
+resnets = train_all(resnet, train, 5e-3, steps=300, batch_size=16)
+accuracies["ResNet"] = when_moved(resnets)
+print("ResNet", *(f"{a:.1%}" for a in accuracies["ResNet"][:, 0]), f" with {weights(resnets[0]):,} weights")
+show_moved(["nearest neighbour", "MLP", "LeNet", "ResNet"], "Trained on centred digits only")
+
+summary = {name: mean_interval(accuracies[name][:, 0]) for name in ("MLP", "LeNet", "ResNet")}
+figures.plot_intervals(
+    {name: (100 * i.mean, 100 * i.low, 100 * i.high) for name, i in summary.items()},
+    reference=100 * accuracies["nearest neighbour"][0, 0],
+    xlabel="right on test digits that are not moved (%)",
+    title="Three seeds each; dashed: the nearest neighbour",
+)
+plt.show()
+by_place = mean_interval(accuracies["ResNet"][:, 4] - accuracies["LeNet"][:, 4])
+print(f"moved by 4, ResNet − LeNet: {100 * by_place.mean:+.0f} points [{100 * by_place.low:+.0f}, {100 * by_place.high:+.0f}]")
+
+# %% [markdown]
+# A third of LeNet's weights, about its accuracy, and much steadier when digits move: where LeNet has layers that look at fixed
+# places, a ResNet has a mean, and a mean does not ask where. It is not perfectly steady. Strides and poolings look at every
+# second pixel, three times over here, and a digit that moves by one is then seen by other windows.
+#
+# ## A film is an image with one more axis
+#
+# The window can have three axes: so many frames, rows and columns. `Conv` takes it as it is. What can it see that no image
+# shows? *Motion.* Here are films of four frames in which an 8×8 digit moves by one pixel a frame, to the right, to the left,
+# down or up. What leaves on one side comes back on the other, and the film begins anywhere. So every single frame shows a
+# digit somewhere, whatever the direction: nobody can tell the direction from one frame.
+
+
+# %%
+def films(split, count, seed):
+    """Films (count, 4 frames, 8, 8, 1), and which way each moves: 0 right, 1 left, 2 down, 3 up."""
+    digits = nn.data.load("digits", split).map(nn.data.as_images).arrays()["image"]
+    random = np.random.default_rng(seed)
+    ways = random.integers(0, 4, count)
+    result = np.empty((count, 4, 8, 8, 1), np.float32)
+    for film, way in zip(result, ways, strict=True):
+        down, across = [(0, 1), (0, -1), (1, 0), (-1, 0)][way]
+        digit = np.roll(digits[random.integers(len(digits))], random.integers(0, 8, 2), axis=(0, 1))
+        for t in range(4):
+            film[t] = np.roll(digit, (t * down, t * across), axis=(0, 1))
+    return result, ways.astype(np.int32)
+
+
+film_x, film_y = films("train", 2000, seed=0)
+test_film_x, test_film_y = films("test", 1000, seed=1)
+examples = [np.flatnonzero(film_y == way)[0] for way in (0, 3)]
+figures.show_images(film_x[examples].reshape(-1, 8, 8), [f"{way}, {t}" for way in ("right", "up") for t in range(4)], columns=8)
+plt.show()
+
+# %% [markdown]
+# The network is as small as can be: one convolution, relu, the mean over all frames and places, scores. (A module of your own
+# is a class: `__init__` makes its layers, `__call__` uses them.) We give it a window of two frames, and, for comparison, one of
+# a single frame: it sees all four frames too, one at a time. Beside them an MLP that reads the whole film.
+
+
+# %%
+class Motion(nnx.Module):
+    """Which way does it move? The mean response of filters whose window spans `frames` frames."""
+
+    def __init__(self, frames, *, rngs):
+        self.conv = Conv(1, 16, (frames, 3, 3), padding="VALID", rngs=rngs)
+        self.head = Linear(16, 4, rngs=rngs)
+
+    def __call__(self, film):
+        return self.head(global_avg_pool(relu(self.conv(film)), spatial_axes=3))
+
+
+def film_mlp(inputs, seed):
+    return nn.models.MLP(nn.models.MLPConfig(in_features=inputs, hidden=(128,), out_features=4), rngs=nnx.Rngs(seed))
+
+
+watchers = {
+    "window of two frames": (lambda seed: Motion(2, rngs=nnx.Rngs(seed)), lambda film: film, 5e-2),
+    "window of one frame": (lambda seed: Motion(1, rngs=nnx.Rngs(seed)), lambda film: film, 5e-2),
+    "MLP on the whole film": (partial(film_mlp, 256), vectors, 3e-3),
+}
+told, motion = {}, {}
+for name, (make, prepare, rate) in watchers.items():
+    data = nn.data.Dataset.from_arrays({"image": prepare(film_x), "label": film_y})
+    motion[name] = train_all(make, data, rate, steps=200, batch_size=16)
+    told[name] = np.array([evaluate(model, prepare(test_film_x), test_film_y) for model in motion[name]])
+    print(f"{name:22s}", *(f"{a:6.1%}" for a in told[name]), f" with {weights(motion[name][0]):,} weights")
+
+backwards = predict(motion["window of two frames"][0], test_film_x[:, ::-1]).argmax(1)
+opposite = float((backwards == np.array([1, 0, 3, 2])[test_film_y]).mean())
+print(f"films run backwards: {opposite:.0%} are said to move the opposite way; guessing would be right for 25%")
+
+# %% [markdown]
+# Two frames at a time are all it takes. One frame at a time is blind to motion, however many it sees: it is at chance. The MLP
+# learns most of it, place by place, with ninety times as many weights.
+#
+# The same idea goes wherever neighbours mean something. A window with *one* axis reads sound, an electrocardiogram or prices
+# over time; and it reads the list of things that somebody bought, in order, to recommend the next one (Tang and Wang 2018,
+# "Personalized top-N sequential recommendation via convolutional sequence embedding"). Where neighbours mean nothing, as in
+# a table whose columns could stand in any order, a window has nothing to look at.
+#
+# ## What we claimed, checked
+
+# %%
+assert window_gap < 1e-5 < 0.1 < full_gap, "a convolution commutes with shifts, a linear layer does not"
+assert nonzero == (3 * 6 - 2) ** 2 and len(np.unique(matrix)) == 10, "mostly holes, and copies of nine weights"
+lost = {size: centred - moved_by_3 for size, (centred, moved_by_3) in pooled.items()}
+assert lost[1] > lost[4] + 0.1 > lost[28] + 0.2, "pooling makes shifts matter less"
+assert pooled[28][0] < pooled[4][0] - 0.2, "and pooled too much, digits are all alike"
+assert fields["three 3 × 3"] == 7, "three small windows see as far as one of 7 × 7"
+mean = {name: rows.mean(0) for name, rows in accuracies.items()}
+assert mean["nearest neighbour"][4] < 0.5 and mean["MLP"][4] < 0.5, "methods without neighbourhood fall when digits move"
+assert lead.low > 0 and weights(lenets[0]) < weights(mlps[0]), "LeNet reads better, with fewer weights"
+assert mean["LeNet"][2] > mean["MLP"][2] + 0.05 and mean["LeNet"][4] < 0.75, "it holds longer, and falls too"
+assert mean["MLP, augmented"][4] > 0.75 and mean["LeNet, augmented"][4] > 0.75, "augmentation mends both"
+assert likeness["a unit's favourites"] > likeness["inked patches at random"] + 0.1, "a unit's favourite patches are alike"
+covers = {name: np.mean(accuracy) for name, accuracy in cover.items()}
+assert covers["the most salient square"] < covers["any square"] - 0.05, "what is salient matters more than any square"
+assert abs(worth.mean) < 0.08, "but hardly more than as much ink"
+assert max(end["41, with skips"]) + 0.5 < min(end["41 convolutions"]), "skips make the deep network trainable"
+assert max(end["5 convolutions"]) + 0.5 < min(end["41 convolutions"]), "which without them is worse than a shallow one"
+assert counts == {"LeNet-5": 61_706, "VGG-16": 138_357_544, "ResNet-50": 25_557_032}, "as published"
+assert abs(mean["ResNet"][0] - mean["LeNet"][0]) < 0.03 and mean["ResNet"][4] > mean["LeNet"][4] + 0.1, "steadier"
+assert weights(resnets[0]) < 0.4 * weights(lenets[0]), "with a third of the weights"
+assert min(told["window of two frames"]) > 0.95 and opposite > 0.9, "a window over two frames sees motion"
+assert 0.8 < told["MLP on the whole film"].mean() < min(told["window of two frames"]), "an MLP needs more to see most of it"
+assert weights(motion["MLP on the whole film"][0]) > 80 * weights(motion["window of two frames"][0])
+assert told["window of one frame"].max() < 0.33, "no single frame shows it"
+
+# %% [markdown]
+# ## Try
+#
+# 1. Give all pixels new places, the same in every image: `vectors(x)[:, np.random.default_rng(0).permutation(784)]`. Train
+#    the MLP and LeNet on that. Which of the two suffers, and why is it what you should expect?
+# 2. Why does the ResNet lose anything when digits move? Look at its strides. What would you change to make it steadier, and
+#    what does that cost? Measure both.
+# 3. In `deep_network`, start every block with a change of zero: multiply the second `standardized(...)` by a weight that begins
+#    at 0 and is learned. What does that do for 41 layers, and for 81?
+#
+# **Exercise:** `pytest exercises/05_convolution`: write `conv2d`, `same_padding`, `max_pool`, `global_avg_pool` and
+# `receptive_field` yourself. `python -m exercises next` says where to begin.
