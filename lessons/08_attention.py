@@ -96,7 +96,7 @@ left.set(xlabel="hour", ylabel="degrees", title="The answers")
 left.legend(fontsize="small")
 for sharpness, colour in zip((0, 10, 1000), figures.COLOURS, strict=False):
     right.plot(hours, look_up(14.5, sharpness)[1], "o-", color=colour, markersize=3)
-right.set(xlabel="hour of the key", ylabel="weight", title="Who is heard at half past two")
+right.set(xlabel="hour of the key", ylabel="weight", title="Who is heard at half past two (colours as on the left)")
 plt.show()
 
 answer, weights = look_up(14.5, 1000)
@@ -338,7 +338,7 @@ plt.show()
 
 # %% [markdown]
 # A picture of the weights like this is an **attention map**. Nobody told the network where to look; the map grew from the loss
-# alone. Without positions it cannot tell the places apart, spreads its weight, and is little better than guessing.
+# alone. Without positions it learns which digits there are and not where: it spreads its weight, and guesses among them.
 #
 # ## Several heads
 #
@@ -385,8 +385,8 @@ assert not {english for english, _ in names} & {english for english, _ in test_n
 # is я). Some are *translated* (Northern is північна). And in names of two words the first one often goes behind the other, in
 # brackets.
 #
-# Each letter becomes a number, a **token**. Three more tokens are needed: padding behind the end, a start and an end; and
-# one for letters that training never saw.
+# Each letter becomes a number, a **token**. Four more tokens are needed: padding behind the end, a start, an end, and one
+# for letters that training never saw.
 
 # %%
 PAD, START, END, UNKNOWN = range(4)
