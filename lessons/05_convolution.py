@@ -106,7 +106,7 @@ def moved(images, pixels):
 distances = range(5)
 moved_tests = [moved(test_x, pixels) for pixels in distances]
 figures.show_images(
-    np.concatenate([images[[4, 8]] for images in moved_tests]), [f"moved by {p}" for p in distances for _ in "ab"]
+    np.concatenate([images[[4, 9]] for images in moved_tests]), [f"moved by {p}" for p in distances for _ in "ab"]
 )
 plt.show()
 
@@ -222,7 +222,9 @@ plt.show()
 #
 # That was no accident of the picture. Move the image and then look, or look and then move what you saw: it comes to the same.
 # A convolution **commutes with shifts**. (Up to the border: where something leaves or enters the image, there is a difference.
-# Our digits have a black border.) A linear layer does nothing of the kind.
+# Our digits have a black border.) A linear layer does nothing of the kind. (`conv` is the library's. It takes many images and
+# many filters at once, hence the axes; and it puts zeros around the image, so that as many numbers come out as pixels go in.
+# More on both below.)
 
 # %%
 digit = test_x[:1]
@@ -242,7 +244,8 @@ print(f"convolution: largest difference {window_gap:.7f}; linear layer: {full_ga
 # ## A linear layer with holes and copies
 #
 # Each output is a weighted sum of pixels. So a convolution *is* a linear layer, a special one. Which one? `jax.jacobian`
-# gives its matrix: entry (output, pixel) is how much that output grows with that pixel. For a 6×6 image and a 3×3 window:
+# gives its matrix: entry (output, pixel) is how much that output grows with that pixel. For a 6×6 image, zeros around
+# it, and a 3×3 window: 36 pixels in, 36 numbers out.
 
 # %%
 kernel = jnp.arange(1.0, 10.0).reshape(3, 3, 1, 1)
@@ -269,7 +272,8 @@ print(f"from 28 × 28 to 28 × 28 numbers: a full layer has {full:,} weights, a 
 # - the function `nn.layers.conv2d` is the shifts and products of above, with a matrix for each position in the window;
 #   `nn.layers.conv` is the same, quicker, and knows more choices;
 # - the module is `nn.layers.Conv`, which owns a kernel and a bias;
-# - **padding** "SAME" puts zeros around the image, so that it keeps its size; "VALID" does not, and loses a border;
+# - **padding** "SAME" puts zeros around the image, so that there is one output for every stride begun (with stride 1 the image
+#   keeps its size); "VALID" does not, and loses a border;
 # - a **stride** of 2 moves the window by two pixels, which halves height and width.
 
 # %%
@@ -308,11 +312,15 @@ for size in (1, 4, 7, 28):
     print(f"{size:2d} × {size:<2d} {pooled[size][0]:14.1%} {pooled[size][1]:12.1%}")
 
 # %% [markdown]
-# The larger the block, the less a shift matters. But where a stroke is, is part of what a digit is, and in the end there is
-# nothing left to tell digits apart. So networks pool little by little, and look again in between.
+# The larger the block, the less is lost by a shift. Blocks of 4×4 help even the centred digits: hands differ by a pixel or
+# two. But where a stroke is, is part of what a digit is, and in the end there is nothing left to tell digits apart. So
+# networks pool little by little, and look again in between.
 #
 # A window of 3×3 is small. But an output of a second layer sees 3×3 outputs of the first, each of which sees 3×3 pixels. All
-# the pixels that an output depends on are its **receptive field**. Ask the gradient which they are:
+# the pixels that an output depends on are its **receptive field**. Its width is easy to count: it begins with one pixel, and
+# each layer adds (window − 1) times the distance, in pixels, of two neighbours among its inputs. That distance is 1 at first,
+# and every stride multiplies it for the layers behind. Or ask the gradient which pixels they are; where it is darker, there
+# are more ways from the pixel to the output:
 
 
 # %%
@@ -352,9 +360,8 @@ print(f"one 7 × 7 window on {c} channels: {7 * 7 * c * c:,} weights; three of 3
 # ## LeNet
 #
 # Put it together: convolution 5×5, pooling, convolution 5×5, pooling, and then the hidden layers of an MLP on what the
-# filters found. That is LeNet-5 (LeCun et al. 1998), which read bank cheques; in the library, `nn.models.LeNet`. Its hidden
-# layers are as wide as our MLP's. Beside the MLP it gets fewer weights, and sees a third as many digits in training (batches
-# of 16). Three seeds, paired.
+# filters found. That is LeNet-5 (LeCun et al. 1998), which read bank cheques, in today's form (relu, and max pooling); in the
+# library, `nn.models.LeNet`. Its hidden layers are as wide as our MLP's. Here is what becomes of one image:
 
 
 # %%
@@ -362,6 +369,24 @@ def make_lenet(seed):
     return nn.models.LeNet(nn.models.LeNetConfig(out_features=10), rngs=nnx.Rngs(seed))
 
 
+image, lenet = jnp.zeros((1, 28, 28, 1)), make_lenet(0)
+halved = partial(max_pool, window_shape=(2, 2), strides=(2, 2))
+stages = {
+    "convolution, SAME": lenet.conv1,
+    "relu, pooling": lambda image: halved(relu(image)),
+    "convolution, VALID": lenet.conv2,
+    "relu, pooling again": lambda image: halved(relu(image)),
+    "all in one row": lambda image: image.reshape(1, -1),
+}
+for name, stage in stages.items():
+    image = stage(image)
+    print(f"{name:20s} → {image.shape[1:]}")
+
+# %% [markdown]
+# Then hidden layers of 120 and 84 units, and ten scores. Beside the MLP it gets fewer weights, and sees a third as many digits
+# in training (batches of 16). Three seeds.
+
+# %%
 lenets = train_all(make_lenet, train, 5e-3, steps=500, batch_size=16)
 accuracies["LeNet"] = when_moved(lenets)
 
@@ -374,9 +399,9 @@ print(f"LeNet − MLP: {100 * lead.mean:+.1f} points, 95% interval [{100 * lead.
 # %% [markdown]
 # Better, with fewer weights: the two assumptions were worth more than weights are. Now the digits that are moved. There is a
 # rival to be fair to. The MLP *could* have been told that a moved digit is the same digit: by showing it moved digits. To make
-# new training images of old ones, by changes that keep the label, is **augmentation**. So train the MLP on copies of the
-# training digits, each moved at random by up to four pixels down or up and across, for twice as many steps; and, once,
-# LeNet.
+# new training images of old ones, by changes that keep the label, is augmentation (lesson 04). So train the MLP on copies of
+# the training digits, each moved at random by up to four pixels down or up and across, for twice as many steps. LeNet sees
+# them too, from one seed and with as many steps as before.
 
 # %%
 random = np.random.default_rng(0)
@@ -404,12 +429,14 @@ for name, rows in accuracies.items():
     print(f"{name:20s}", *(f"{a:7.1%}" for a in rows.mean(0)))
 
 # %% [markdown]
-# LeNet holds longer than the MLP, and then falls too. Did its layers not commute with shifts? They do: what its filters find
-# moves along with the digit. But then come hidden layers, which look for it at fixed places. What a shift *commutes* with, it
-# does not leave alone.
+# LeNet holds longer than the MLP, and then falls too. Did its layers not commute with shifts? Its convolutions do. Its
+# poolings do only where a shift fits their stride: by two pixels after the first, by four after both. And at the end come
+# hidden layers, which look at fixed places. There are two things to tell apart: **equivariant**, what comes out moves along
+# with the image, as in a convolution; and **invariant**, what comes out stays the same, as an answer should.
 #
 # Augmentation mends both, the MLP too: what you know of images can be put into the network, or into the data. Into the data
-# it costs steps: the MLP saw more than six times as many digits as LeNet did without augmentation.
+# it costs steps: the MLP saw six times as many digits as LeNet did. And it has a price where no digit is moved, for LeNet a
+# few points: it has more to learn, in as many steps.
 #
 # ## What a filter sees
 #
@@ -423,15 +450,17 @@ plt.show()
 
 digit = test_x[np.flatnonzero(test_y == 5)[:1]]
 seen = np.moveaxis(np.asarray(relu(lenet.conv1(jnp.asarray(digit))))[0], -1, 0)
-figures.show_images(np.concatenate([digit[0, ..., 0][None], seen / seen.max()]), ["digit", *range(6)], columns=7)
+seen = seen / seen.max(axis=(1, 2), keepdims=True)
+figures.show_images(np.concatenate([digit[0, ..., 0][None], seen]), ["digit", *(f"filter {i}" for i in range(6))], columns=7)
 plt.show()
 
 # %% [markdown]
-# Some see strokes of one direction, some the edge on one side of a stroke. Nobody told them to.
+# They differ: some keep most of the digit, others only parts of it, such as one side of a stroke. To give each a name would be
+# to read too much into five by five noisy weights.
 #
-# The second layer's kernels are harder to look at: six channels in. Ask instead what a unit *likes*: of all 14×14 patches of
-# 1,000 training digits, which excite it most? One patch per digit at most. Two controls: patches drawn at random among those
-# with ink in them, and the favourites of a network that has not learned anything.
+# The second layer's kernels are harder still: six channels in. Ask instead what one of its 16 channels *likes*: of all 14×14
+# patches of 1,000 training digits, which excite it most? One patch per digit at most. Two controls: patches drawn at random
+# among those with ink in them, and the favourites of a network that has not learned anything.
 
 # %%
 padded = np.pad(x[:1000, ..., 0], ((0, 0), (2, 2), (2, 2)))  # the zeros of the first layer's padding
@@ -439,16 +468,16 @@ assert receptive_field([(5, 1), (2, 2), (5, 1)]) == 14
 
 
 def patch(digit, place):
-    """What the unit at this place (0 to 99) of the second layer sees: it moves by two pixels from one to the next."""
+    """What the second layer sees at this place, 0 to 99: its 10 × 10 outputs lie two pixels apart."""
     down, across = 2 * (place // 10), 2 * (place % 10)
     return padded[digit, down : down + 14, across : across + 14]
 
 
 def favourites(model):
-    """For each of the 16 units, the eight patches that excite it most."""
+    """For each of the 16 channels, the eight patches that excite it most."""
     first = max_pool(relu(model.conv1(jnp.asarray(x[:1000]))), (2, 2), strides=(2, 2))
     maps = np.moveaxis(np.asarray(model.conv2(first)), -1, 0).reshape(16, 1000, 100)
-    return [[patch(digit, unit[digit].argmax()) for digit in np.argsort(-unit.max(1))[:8]] for unit in maps]
+    return [[patch(digit, places[digit].argmax()) for digit in np.argsort(-places.max(1))[:8]] for places in maps]
 
 
 def alike(patches):
@@ -461,20 +490,20 @@ def alike(patches):
 inked = [p for digit in range(1000) if (p := patch(digit, random.integers(100))).mean() > 0.1]
 liked = favourites(lenet)
 likeness = {
-    "a unit's favourites": np.mean([alike(patches) for patches in liked]),
-    "those of an untrained unit": np.mean([alike(patches) for patches in favourites(make_lenet(0))]),
+    "a channel's favourites": np.mean([alike(patches) for patches in liked]),
+    "those of an untrained one": np.mean([alike(patches) for patches in favourites(make_lenet(0))]),
     "inked patches at random": np.mean([alike([inked[i] for i in random.choice(len(inked), 8)]) for _ in range(200)]),
 }
 figures.show_images(np.concatenate(liked[:5]), columns=8)
-plt.suptitle("A row for each of five units: the patches that it likes best", fontsize=10)
+plt.suptitle("A row for each of five channels: the patches that it likes best", fontsize=10)
 plt.show()
 print("how alike:", *(f"{name} {value:.2f}" for name, value in likeness.items()), sep="   ")
 
 # %% [markdown]
-# Each row has a theme: a corner, an arc, a slope. A unit's favourites are far more alike than patches at random. But look at
-# the control: those of the untrained network are nearly as alike. Any unit, whatever its weights, likes *something*, and eight
-# patches that please one unit resemble each other. What training adds is little by this measure; do not read more into such
-# pictures than that.
+# Each row has a theme: a corner, an arc, a slope. A channel's favourites are far more alike than patches at random. But look
+# at the control: those of the untrained network are nearly as alike. Any filter, whatever its weights, likes *something*, and
+# eight patches that please one filter resemble each other. What training adds is little by this measure; do not read more
+# into such pictures than that.
 #
 # And what does the *whole network* look at when it says "5"? Two ways to ask.
 #
@@ -511,7 +540,7 @@ for column, i in zip(panels.T, chosen, strict=True):
     tries = np.stack([test_x[i], *(covered(test_x[i], *corner) for corner in corners)])
     before, *after = losses_of(tries, test_y[i])
     column[0].imshow(test_x[i, ..., 0])
-    column[1].imshow((np.array(after) - before).reshape(12, 12), cmap="Reds", vmin=0, extent=(2.5, 25.5, 25.5, 2.5))
+    column[1].imshow((np.array(after) - before).reshape(12, 12), cmap="Reds", vmin=0, extent=(1.5, 25.5, 25.5, 1.5))
     column[1].contour(test_x[i, ..., 0], levels=[0.5], colors="0.4", linewidths=0.7)
     column[2].imshow(saliency[i], cmap="Reds")
     column[2].contour(test_x[i, ..., 0], levels=[0.5], colors="0.4", linewidths=0.7)
@@ -523,7 +552,8 @@ for axis, name in zip(panels[:, 0], ("digit", "occlusion", "saliency"), strict=T
 plt.show()
 
 # %% [markdown]
-# (The darkest place of each map is the one that matters most for that digit; the scale differs from map to map.)
+# (The darkest place of each map is the one that matters most for that digit; the scale differs from map to map. The two
+# need not agree: one asks what is missed when it is gone, the other where a little more ink would count.)
 #
 # Pretty maps convince easily, so test them. If saliency shows what the network needs, then to cover the square that has most
 # of it should hurt more than to cover another one. But most squares are empty, and to beat those proves nothing. A fair
@@ -542,7 +572,7 @@ def accuracy_covered(model, where):
 
 
 ink, anywhere = square_sums(test_x[..., 0]), random.integers(len(corners), size=len(test_x))
-cover = {"any square": [], "as inked as the salient one": [], "the most salient square": []}
+cover = {"any square": [], "at least as much ink": [], "the most salient square": []}
 for model in lenets:
     salient = square_sums(np.asarray(saliency_of(model, test_x, test_y))).argmax(1)
     as_inked = ink >= np.take_along_axis(ink, salient[:, None], axis=1)  # the salient one is among them
@@ -552,29 +582,31 @@ for model in lenets:
 print(f"{'nothing covered':30s}", *(f"{a:7.1%}" for a in accuracies["LeNet"][:, 0]))
 for name, accuracy in cover.items():
     print(f"{name:30s}", *(f"{a:7.1%}" for a in accuracy))
-worth = mean_interval(np.subtract(cover["as inked as the salient one"], cover["the most salient square"]))
+worth = mean_interval(np.subtract(cover["at least as much ink"], cover["the most salient square"]))
 print(f"salient beyond ink: {100 * worth.mean:+.1f} points [{100 * worth.low:+.1f}, {100 * worth.high:+.1f}]")
 
 # %% [markdown]
-# To cover the salient square costs far more than to cover any square. But nearly all of that is *ink*: beside a square with
-# as much ink, the map has little to add, and you could have had that without a gradient. Keep this in mind when you are shown
-# such a map: ask what it was compared with.
+# To cover the salient square costs far more than to cover any square. But beside a square with at least as much ink it gains
+# nothing that we can see: the interval has 0 in it. (It has a few points in it, too: three networks cannot tell more.) Most
+# of what the map knows you could have had without a gradient. Keep this in mind when you are shown such a map: ask what it was
+# compared with.
 #
 # ## Deeper: VGG, and why it stopped there
 #
 # Three windows of 3×3 see as far as one of 7×7, with about half of the weights and three bends instead of one. That is the
 # whole idea of VGG (Simonyan and Zisserman 2015): nothing but small windows, many of them, one on top of the other. So why
 # not fifty layers? Because it did not work. He et al. (2016) saw that deeper networks got worse *on the training images
-# themselves*: not overfitting, for that would make the training loss smaller. They could not be trained.
+# themselves*: not overfitting, for that would make the training loss smaller. They were harder to train.
 #
 # Their remedy is one addition. Let a **block** of two layers compute not the new image, but what to *add* to the old one:
 #
 # $$x \leftarrow \text{relu}\,(x + F(x)), \qquad F(x) = \text{norm}(\text{conv}(\text{relu}(\text{norm}(\text{conv}(x))))).$$
 #
-# To do nothing, a block without this **skip connection** has to learn to copy its input; a block with it has to learn zeros.
-# Let us see both, on the 8×8 digits of lesson 03: everything alike but for the `x +`. The norm is batch norm (lesson 04), so
-# that signals keep their size in both. `jax.lax.scan` runs the same block over a stack of kernels: a loop, compiled as one
-# piece. (Inside such a loop shifts and one product happen to be much quicker on a CPU than `conv`; `look` is just that.)
+# With this **skip connection** the image arrives at the end whatever the blocks add to it, and the gradient arrives at the
+# beginning. Without it every block mixes anew what it gets, and twenty of them have to agree. Let us see both, on the 8×8
+# digits of lesson 03: everything alike but for the `x +`. The norm is batch norm (lesson 04), so that signals keep their size
+# in both. `jax.lax.scan` runs the same block over a stack of kernels: a loop, compiled as one piece. (Inside such a loop
+# shifts and one product happen to be much quicker on a CPU than `conv`; `look` is just that.)
 
 # %%
 small_x, small_y = (jnp.asarray(a) for a in nn.data.load("digits", "train").map(nn.data.as_images).arrays().values())
@@ -647,8 +679,9 @@ axis.annotate("guessing", (80, np.log(10)), (0, 4), textcoords="offset points", 
 plt.show()
 
 # %% [markdown]
-# The plain deep network could at least copy the shallow one: let the other 36 convolutions pass on what they get. It does not
-# find that. With skips it starts there.
+# Those are training losses: the plain deep network has not learned too much by heart, it has hardly learned. It is still
+# falling, slowly. With skips the same 41 convolutions learn as fast as 5. (Here they gain nothing over 5: the digits are easy.
+# What skips give is that depth no longer costs. On photographs He et al. could then go to 152 layers, and gained by it.)
 #
 # Here is where this led, in weights; no network is made, `nnx.eval_shape` only works out its shapes. A ResNet ends with a
 # **global average pooling**, the mean of each channel over all positions, instead of hidden layers at fixed places.
@@ -663,11 +696,12 @@ counts = {}
 for name, make in published.items():
     shapes = jax.tree.leaves(nnx.state(nnx.eval_shape(make), nnx.Param))
     counts[name] = sum(leaf.size for leaf in shapes)
-    layers = sum(leaf.ndim > 1 for leaf in shapes)
-    print(f"{name:10s} {counts[name]:12,} weights in {layers} kernels")
+    layers, full = sum(leaf.ndim > 1 for leaf in shapes), sum(leaf.size for leaf in shapes if leaf.ndim == 2)
+    print(f"{name:10s} {counts[name]:12,} weights in {layers} kernels, {full:12,} of them in linear layers")
 
 # %% [markdown]
-# (ResNet-50 has a few kernels more than its name says: those of 1×1 that fit a skip to a new number of channels.)
+# Nearly all of VGG's weights stand behind its convolutions, in hidden layers. (ResNet-50 has blocks of three convolutions, 1×1,
+# 3×3 and 1×1, and four kernels more than its name says: 1×1, where a skip has to fit a new number of channels.)
 #
 # A small ResNet, two blocks, on the digits, and on digits that are moved:
 
@@ -696,8 +730,10 @@ print(f"moved by 4, ResNet − LeNet: {100 * by_place.mean:+.0f} points [{100 * 
 
 # %% [markdown]
 # A third of LeNet's weights, about its accuracy, and much steadier when digits move: where LeNet has layers that look at fixed
-# places, a ResNet has a mean, and a mean does not ask where. It is not perfectly steady. Strides and poolings look at every
-# second pixel, three times over here, and a digit that moves by one is then seen by other windows.
+# places, a ResNet has a mean, and a mean does not ask where. (It differs in more than that: to be
+# sure, take LeNet and exchange its hidden layers for a mean.) It is not steady enough. It begins with a convolution of stride
+# 2, a pooling follows, and its second block has stride 2 again. Each looks at every second place only, and a digit that moves
+# by one is then seen by other windows. Augmentation, above, still does more.
 #
 # ## A film is an image with one more axis
 #
@@ -724,8 +760,10 @@ def films(split, count, seed):
 
 film_x, film_y = films("train", 2000, seed=0)
 test_film_x, test_film_y = films("test", 1000, seed=1)
-examples = [np.flatnonzero(film_y == way)[0] for way in (0, 3)]
-figures.show_images(film_x[examples].reshape(-1, 8, 8), [f"{way}, {t}" for way in ("right", "up") for t in range(4)], columns=8)
+at_the_edge = film_x[:, :, :, [0, -1]].sum((1, 2, 3, 4))  # films in which nothing comes back show the motion best
+examples = [min(np.flatnonzero(film_y == way), key=lambda film: at_the_edge[film]) for way in (0, 1)]
+titles = [f"{way}, frame {t}" for way in ("right", "left") for t in range(4)]
+figures.show_images(film_x[examples].reshape(-1, 8, 8), titles, columns=4)
 plt.show()
 
 # %% [markdown]
@@ -789,17 +827,21 @@ assert mean["nearest neighbour"][4] < 0.5 and mean["MLP"][4] < 0.5, "methods wit
 assert lead.low > 0 and weights(lenets[0]) < weights(mlps[0]), "LeNet reads better, with fewer weights"
 assert mean["LeNet"][2] > mean["MLP"][2] + 0.05 and mean["LeNet"][4] < 0.75, "it holds longer, and falls too"
 assert mean["MLP, augmented"][4] > 0.75 and mean["LeNet, augmented"][4] > 0.75, "augmentation mends both"
-assert likeness["a unit's favourites"] > likeness["inked patches at random"] + 0.1, "a unit's favourite patches are alike"
+assert likeness["a channel's favourites"] > likeness["inked patches at random"] + 0.1, "a channel's favourite patches are alike"
 covers = {name: np.mean(accuracy) for name, accuracy in cover.items()}
 assert covers["the most salient square"] < covers["any square"] - 0.05, "what is salient matters more than any square"
-assert abs(worth.mean) < 0.08, "but hardly more than as much ink"
+assert abs(worth.mean) < 0.08, "but hardly more than a square with as much ink"
 assert max(end["41, with skips"]) + 0.5 < min(end["41 convolutions"]), "skips make the deep network trainable"
 assert max(end["5 convolutions"]) + 0.5 < min(end["41 convolutions"]), "which without them is worse than a shallow one"
-assert counts == {"LeNet-5": 61_706, "VGG-16": 138_357_544, "ResNet-50": 25_557_032}, "as published"
+assert counts == {"LeNet-5": 61_706, "VGG-16": 138_357_544, "ResNet-50": 25_557_032}, (
+    "as it is published for VGG-16 and ResNet-50"
+)
 assert abs(mean["ResNet"][0] - mean["LeNet"][0]) < 0.03 and mean["ResNet"][4] > mean["LeNet"][4] + 0.1, "steadier"
 assert weights(resnets[0]) < 0.4 * weights(lenets[0]), "with a third of the weights"
 assert min(told["window of two frames"]) > 0.95 and opposite > 0.9, "a window over two frames sees motion"
-assert 0.8 < told["MLP on the whole film"].mean() < min(told["window of two frames"]), "an MLP needs more to see most of it"
+assert 0.8 < told["MLP on the whole film"].mean() < min(told["window of two frames"]), (
+    "an MLP, in as many steps, sees most of it"
+)
 assert weights(motion["MLP on the whole film"][0]) > 80 * weights(motion["window of two frames"][0])
 assert told["window of one frame"].max() < 0.33, "no single frame shows it"
 

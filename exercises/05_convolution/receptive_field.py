@@ -14,4 +14,4 @@ def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
 
     Reference: Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks", Distill.
     """
-    raise NotImplementedError("TODO: how many pixels of the image lie between two neighbouring outputs of the layer below?")
+    raise NotImplementedError("TODO: how many pixels of the image are two neighbouring outputs of the layer below apart?")

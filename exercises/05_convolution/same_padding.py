@@ -1,10 +1,11 @@
-"""Exercise: how many zeros to put around an image, so that its size is kept."""
+"""Exercise: how many zeros to put around an image for the padding "SAME"."""
 
 
 def same_padding(size: int, window: int, stride: int = 1) -> tuple[int, int]:
     """How many zeros the padding "SAME" puts (before, after) one axis of an image.
 
-    They are as few as make the output ⌈size / stride⌉ long. Where their number is odd, the odd one comes after.
+    They are as few as make the output ⌈size / stride⌉ long: one output for every stride begun, so that stride 1 keeps the
+    size. Where their number is odd, the odd one comes after.
 
     Args:
       size: how many pixels the axis has.
