@@ -17,12 +17,12 @@ def gru_step(
 ) -> State:
     """h' = (1 − z) ⊙ n + z ⊙ h: the update gate z keeps the old state or takes the candidate n.
 
-    r and z are sigmoids of x W + h U + b; n = tanh(x W_n + b_n + r ⊙ (h U_n)), where the reset gate r can forget h.
+    r = σ(x W_r + h U_r + b_r), and z likewise; n = tanh(x W_n + b_n + r ⊙ (h U_n)), where the reset gate r can forget h.
 
     Args:
       h: the state.
       x: the input of this step.
-      kernel: W, the columns of r, z and n side by side.
+      kernel: W, the columns of r, z and n side by side: [W_r W_z W_n].
       recurrent_kernel: U, in the same order.
       bias: b, in the same order.
 

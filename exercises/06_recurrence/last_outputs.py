@@ -16,7 +16,7 @@ def last_outputs(outputs: Sequences, lengths: Int[Array | np.ndarray, "*batch"] 
     """What a network said at the last real step of each sequence, when it had seen all of it.
 
     Args:
-      outputs: of every step, those of the padding included.
+      outputs: what it said at every step, those of the padding included.
       lengths: how many steps of each sequence are real; None: all of them.
 
     Returns:

@@ -14,7 +14,8 @@ Sequences = Float[Array, "*batch time inputs"]
 def reverse_sequences(x: Sequences, lengths: Int[Array | np.ndarray, "*batch"] | None = None) -> Sequences:
     """Every sequence from its last real step to its first; what is behind it, the padding, stays where it is.
 
-    Done twice, it gives x back.
+    Done twice, it gives x back. A network that reads from the end as well (a bidirectional one) walks over this, so that it
+    begins with the last real step and not with padding: a b c · · becomes c b a · ·
 
     Args:
       x: sequences, padded to one length.

@@ -75,12 +75,12 @@ def gru_step(
 ) -> State:
     """h' = (1 − z) ⊙ n + z ⊙ h: the update gate z keeps the old state or takes the candidate n.
 
-    r and z are sigmoids of x W + h U + b; n = tanh(x W_n + b_n + r ⊙ (h U_n)), where the reset gate r can forget h.
+    r = σ(x W_r + h U_r + b_r), and z likewise; n = tanh(x W_n + b_n + r ⊙ (h U_n)), where the reset gate r can forget h.
 
     Args:
       h: the state.
       x: the input of this step.
-      kernel: W, the columns of r, z and n side by side.
+      kernel: W, the columns of r, z and n side by side: [W_r W_z W_n].
       recurrent_kernel: U, in the same order.
       bias: b, in the same order.
 
@@ -97,7 +97,8 @@ def gru_step(
 def reverse_sequences(x: Sequences, lengths: Int[Array | np.ndarray, "*batch"] | None = None) -> Sequences:
     """Every sequence from its last real step to its first; what is behind it, the padding, stays where it is.
 
-    Done twice, it gives x back.
+    Done twice, it gives x back. A network that reads from the end as well (a bidirectional one) walks over this, so that it
+    begins with the last real step and not with padding: a b c · · becomes c b a · ·
 
     Args:
       x: sequences, padded to one length.
@@ -120,7 +121,7 @@ def last_outputs(outputs: Sequences, lengths: Int[Array | np.ndarray, "*batch"] 
     """What a network said at the last real step of each sequence, when it had seen all of it.
 
     Args:
-      outputs: of every step, those of the padding included.
+      outputs: what it said at every step, those of the padding included.
       lengths: how many steps of each sequence are real; None: all of them.
 
     Returns:
