@@ -4,8 +4,9 @@ from typing import Any
 
 from nn.data.builders import Digits, Glyphs, Mnist5k
 from nn.data.series import Co2, Sunspots
+from nn.data.text import PythonTopics
 from nn.data.translation import CountryNames, EnglishUkrainian
 
 BUILDERS: dict[str, Any] = {
-    builder.name: builder for builder in (Digits, Mnist5k, Glyphs, Sunspots, Co2, CountryNames, EnglishUkrainian)
+    builder.name: builder for builder in (Digits, Mnist5k, Glyphs, Sunspots, Co2, CountryNames, EnglishUkrainian, PythonTopics)
 }
