@@ -29,17 +29,19 @@ class PythonTopics(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         "longest topic that has it, and a topic that is thus cut to less than half is left out. In the order of their lengths "
         "every fifth topic is there to test: long ones and short ones, and nothing that training has read."
     )
+    LICENSE = "PSF License Version 2"
+    FIELDS = ("name", "text")
     EXAMPLES: ClassVar[dict[str, int]] = {}  # known when the set is prepared: it depends on the version of Python
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.DESCRIPTION,
-            features=tfds.features.FeaturesDict({"name": tfds.features.Text(), "text": tfds.features.Text()}),
+            features=tfds.features.FeaturesDict({field: tfds.features.Text() for field in self.FIELDS}),
             supervised_keys=None,
             homepage="https://docs.python.org/3/library/pydoc.html",
             citation="@misc{python, title={The Python Language Reference}, author={Python Software Foundation}}",
-            license="PSF License Version 2",
+            license=self.LICENSE,
             disable_shuffling=True,  # the order is that of the names
         )
 
