@@ -23,8 +23,9 @@ ADVICE = {
         "bias is None in this call: add it only where there is one"
     ),
     r"'NoneType' object (has no|is not)": "a function came back with None: is there a `return`?",
-    r"truth value of an array|TracerBoolConversionError": (
-        "an `if` on an array: for bias write `if bias is not None`; to choose number by number, jnp.where"
+    r"truth value of an array": "an `if` on an array: for bias write `if bias is not None`; number by number, jnp.where",
+    r"TracerBoolConversionError": (
+        "an `if` on a number that jit does not know yet: choose by jnp.where; refuse only what is no jax.core.Tracer"
     ),
     r"[Ii]ncompatible shapes for broadcasting": "keepdims=True keeps the reduced axis, so that the shapes fit",
 }

@@ -427,7 +427,7 @@ plt.show()
 # Pictures of faces can be made older by moving them along an axis of the latent space. The same with digits, whose "age" we
 # can measure: how much **ink** they have. Draw 1,000 digits, measure each, and ask by linear regression which direction of the
 # noise goes with more ink. Then take *new* noise, move it along that direction, and measure again. As a control, move it as
-# far in directions drawn at random.
+# far in directions drawn at random, of which the part along the first one is taken off.
 
 
 # %%
@@ -448,8 +448,8 @@ def moved(direction, distance):
 
 shifts = np.array([-3, -2, -1, 0, 1, 2, 3])
 along = np.array([ink(moved(thicker, shift)).mean() for shift in shifts])
-others = [vector / np.linalg.norm(vector) for vector in random.normal(size=(5, latent))]
-control = np.array([[ink(moved(vector, shift)).mean() for shift in shifts] for vector in others])
+across = [vector - (vector @ thicker) * thicker for vector in random.normal(size=(5, latent))]
+control = np.array([[ink(moved(vector / np.linalg.norm(vector), shift)).mean() for shift in shifts] for vector in across])
 still_read = nn.training.evaluate(reader, rows(moved(thicker, 2)), new_labels)
 
 strip = [moved(thicker, shift)[:10] for shift in (-3, -1, 1, 3)]
@@ -457,7 +457,7 @@ figures.show_images(np.concatenate(strip))
 plt.suptitle("The same ten noises, moved from less ink (top) to more (bottom)", fontsize=10)
 plt.show()
 _, axis = plt.subplots()
-axis.plot(shifts, control.T, color="0.75", linewidth=1, label=["five random directions"] + [None] * 4)
+axis.plot(shifts, control.T, color="0.75", linewidth=1, label=["five directions at right angles to it"] + [None] * 4)
 axis.plot(shifts, along, marker="o", label="the direction of ink")
 axis.set(xlabel="moved by (the noise has standard deviation 1)", ylabel="ink, mean of 1,000 digits", title="A knob for ink")
 axis.legend(fontsize="small")

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 
 def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
-    """How many pixels in a row one output of a stack of convolutions and poolings can depend on, along one axis.
+    """How many pixels wide the view of one output is, behind a stack of convolutions and poolings, along one axis.
+
+    From the first pixel that the output can depend on to the last, both included.
 
     Args:
       layers: (window, stride) of each layer, from the image on.

@@ -90,6 +90,12 @@ def test_a_window_that_does_not_fit_is_refused(conv2d, window):
     expect_refusal(lambda: conv2d(IMAGES, kernel), call, "an empty image would only surprise a later layer")
 
 
+def test_a_kernel_for_other_features_is_refused(conv2d):
+    kernel = jnp.ones((2, 3, 1, 2))
+    call = "conv2d(x, kernel) with x.shape = (2, 5, 6, 3) and kernel.shape = (2, 3, 1, 2)"
+    expect_refusal(lambda: conv2d(IMAGES, kernel), call, "the kernel has weights for 1 feature, and the image has 3")
+
+
 def test_it_works_under_jit_and_has_the_gradient_of_a_sum(conv2d):
     gradient = jax.jit(jax.grad(lambda kernel: conv2d(IMAGES, kernel).sum()))(KERNEL)
     call = "jax.jit(jax.grad(lambda kernel: conv2d(x, kernel).sum()))(kernel) with x.shape = (2, 5, 6, 3)"

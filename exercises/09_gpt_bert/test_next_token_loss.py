@@ -50,6 +50,19 @@ def test_padding_is_not_asked_for(next_token_loss):
     expect(next_token_loss(model, {"tokens": jnp.array(TOKENS), "mask": jnp.array(mask)}), expected, call, because)
 
 
+def test_the_model_does_not_see_the_last_token(next_token_loss):
+    seen = []
+
+    def noting(tokens):
+        seen.append(np.asarray(tokens))
+        return model(tokens)
+
+    next_token_loss(noting, {"tokens": jnp.array(TOKENS)})
+    call = f"next_token_loss(model, {{'tokens': {TOKENS.tolist()}}}); what the model was given"
+    because = "nothing is asked about what follows the last token, and a model for texts of three has no place for a fourth"
+    expect(seen[0], TOKENS[:, :-1], call, because)
+
+
 def test_one_token_asks_nothing(next_token_loss):
     call = "next_token_loss(model, {'tokens': [[3], [1]]})"
     because = "the mean of no losses is NaN: two tokens are needed, one to see and one to guess"

@@ -62,6 +62,15 @@ def test_the_key_decides(sample_token):
     expect_that((one != other).any(), call, other, "other tokens from another key", "all randomness comes from the key")
 
 
-def test_a_temperature_below_0_is_refused(sample_token):
-    call = "sample_token(key, logits, temperature=-1.0)"
-    expect_refusal(lambda: sample_token(KEY, ROWS, temperature=-1.0), call, "it would prefer the least likely")
+def test_compiled_temperature_may_change(sample_token):
+    logits = jnp.array([[0.5, 2.0, -1.0], [0.0, -3.0, 5.0]])
+    call = "jit(lambda t: sample_token(key, jnp.array([[0.5, 2, -1], [0, -3, 5]]), temperature=t))(0.0)"
+    because = "under jit the temperature is not known while the function is traced: choose by jnp.where, not by `if`"
+    expect(jax.jit(lambda t: sample_token(KEY, logits, temperature=t))(0.0), [1, 2], call, because)
+
+
+@pytest.mark.parametrize("temperature", [-1.0, float("nan")])
+def test_a_temperature_that_is_not_0_or_more_is_refused(sample_token, temperature):
+    call = f"sample_token(key, logits, temperature={temperature})"
+    because = "a negative one would prefer the least likely, and NaN makes all scores NaN"
+    expect_refusal(lambda: sample_token(KEY, ROWS, temperature=temperature), call, because)

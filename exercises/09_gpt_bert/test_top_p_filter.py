@@ -1,5 +1,6 @@
 """What `top_p_filter` must do."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -55,3 +56,9 @@ def test_the_likeliest_is_always_kept(top_p_filter):
 @pytest.mark.parametrize("p", [-0.1, 1.5])
 def test_p_is_a_share(top_p_filter, p):
     expect_refusal(lambda: top_p_filter(LOGITS, p), f"top_p_filter(logits, {p})", "p goes from 0 to 1")
+
+
+def test_compiled_p_may_change(top_p_filter):
+    call = "jit(top_p_filter)(logits, 0.5) with logits = log [0.1, 0.4, 0.05, 0.3, 0.15]"
+    because = "under jit p is not known while the function is traced: refuse it only if it is no jax.core.Tracer"
+    expect(jax.jit(top_p_filter)(LOGITS, 0.5), only([1, 3]), call, because)

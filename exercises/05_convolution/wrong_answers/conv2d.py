@@ -109,3 +109,13 @@ def no_check_of_size(x, kernel, strides=(1, 1)):
         for j in range(columns):
             y += _shifted(x, i, j, max(height - rows + 1, 0), max(width - columns + 1, 0), strides) @ kernel[i, j]
     return y
+
+
+def no_check_of_features(x, kernel, strides=(1, 1)):
+    height, width, rows, columns = _checked(x[..., : kernel.shape[2]], kernel)
+    y = 0
+    for i in range(rows):
+        for j in range(columns):
+            seen = _shifted(x, i, j, height - rows + 1, width - columns + 1, strides)
+            y += (seen[..., None] * kernel[i, j]).sum(-2)
+    return y

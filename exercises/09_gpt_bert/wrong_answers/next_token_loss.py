@@ -89,3 +89,9 @@ def in_bits(model, batch):
 def one_token_is_enough(model, batch):
     tokens = batch["tokens"]
     return _mean(_losses(model(tokens[:, :-1]), tokens[:, 1:]), _mask(batch))
+
+
+def model_sees_the_last_too(model, batch):
+    tokens = batch["tokens"]
+    _require_two(tokens)
+    return _mean(_losses(model(tokens)[:, :-1], tokens[:, 1:]), _mask(batch))
