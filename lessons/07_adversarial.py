@@ -12,8 +12,8 @@
 # good sevens as hands, and no formula says how good a drawing is. The idea of this lesson: let a second network learn to
 # tell drawings from real pictures, and let the first learn from what gives it away.
 #
-# By the end you will have trained such a pair by hand, seen it forget part of what it was shown and mended that, drawn
-# digits on demand, sharpened blurred ones, and turned a knob that nobody built.
+# By the end you will have trained such a pair by hand, seen it forget part of what it was shown and mended that, drawn digits
+# on demand, made digits out of 4×4 pixels, and turned a knob that nobody built.
 #
 # Needed: lessons 03 to 06 (networks, Adam, batch normalization, convolution, `scan`). Time: about a minute and a
 # quarter to run on two cores.
@@ -62,7 +62,6 @@ from nn.training import (
     interpolate,
     mode_counts,
     predict,
-    sigmoid_cross_entropy,
 )
 
 figures.use_lesson_style()
@@ -72,9 +71,10 @@ _ = nn.training.enable_compilation_cache()  # what was compiled once is not comp
 # ## A small world: eight heaps of points
 #
 # Pictures are hard to judge by a number, so begin where we know the truth. The data are points in the plane, in eight heaps
-# on a ring. Each heap is a **mode**: a place where data are dense. A network that has learned this shall make points of
-# its own, in all eight heaps and nowhere else, and both can be counted. `mode_counts` gives each made point to its nearest
-# mode, if that is within three standard deviations of the heap.
+# on a ring. Each heap is a **mode**: a place where data are dense. A network that has learned this shall make points of its
+# own, in all eight heaps and nowhere else, and both can be counted. `mode_counts` gives each made point to its nearest mode,
+# if that is within 0.3, three standard deviations of a heap. We call a mode *covered* if it has at least a fifth of the
+# points due to it, an eighth of all. (The circles show about where a point counts.)
 #
 # A baseline first: what statistics has always done. Take the mean and the covariance of the points, and draw from the
 # Gaussian that has them.
@@ -123,27 +123,31 @@ show_points({"data": points[:2000], "one Gaussian": gaussian})
 #
 # The **discriminator** gets a point, real or made, and returns a **score** $s$: the larger, the more real it looks to it.
 # $D = \sigma(s) = 1 / (1 + e^{-s})$ is its belief, as a probability. To judge is to classify, and so its loss is the
-# cross-entropy of lesson 03, with label 1 for real and 0 for made ones:
+# cross-entropy of lesson 03, with label 1 for real and 0 for made ones. (The literature, and the library, call made ones
+# *fake*.)
 #
 # $$L_D = -\operatorname{mean} \log D(\text{real}) - \operatorname{mean} \log\,(1 - D(\text{made})).$$
 #
-# The generator wants the opposite. It could raise $L_D$, that is, lower $\log(1 - D(\text{made}))$. But look at that curve
-# on the left, where the discriminator is sure that the point is made: it is flat, and a flat loss has no slope to go down.
-# That is where every generator begins. So lower $-\log D(\text{made})$ instead: it points the same way and is steep there
-# (Goodfellow et al. 2014, "Generative adversarial nets", section 3).
+# The generator wants the opposite. It could raise $L_D$, that is, lower $\log(1 - D(\text{made}))$. But look at that curve on
+# the left, where the discriminator is sure that the point is made: it is flat, and a flat loss has no slope to go down. That
+# is where a generator gets to whose discriminator learns faster than it does, and it does not come back: there is nothing to
+# learn from. So lower $-\log D(\text{made})$ instead: it points the same way and is steep there (Goodfellow et al. 2014,
+# "Generative adversarial nets", section 3).
+#
+# On paper $-\log D = \log(1 + e^{-s})$ and $-\log(1 - D) = \log(1 + e^s)$. `jnp.logaddexp(a, b)` is $\log(e^a + e^b)$ without
+# overflow, so in code they are `logaddexp(-s, 0)` and `logaddexp(s, 0)`.
 
 # %%
 scores = jnp.linspace(-6, 6, 100)
 _, axis = plt.subplots(figsize=(6, 3))
-axis.plot(scores, -sigmoid_cross_entropy(scores, jnp.zeros(100)), label="log(1 − D): saturating, flat where it matters")
-axis.plot(scores, sigmoid_cross_entropy(scores, jnp.ones(100)), label="−log D: not saturating")
+axis.plot(scores, -jnp.logaddexp(scores, 0), label="log(1 − D): saturating, flat where it matters")
+axis.plot(scores, jnp.logaddexp(-scores, 0), label="−log D: not saturating")
 axis.set(xlabel="score of a made point (left: recognised as made)", ylabel="the generator's loss")
 axis.legend(fontsize="small")
 plt.show()
 
-slopes = [
-    float(jax.grad(loss)(-6.0)) for loss in (lambda s: -sigmoid_cross_entropy(s, 0.0 * s), lambda s: jnp.logaddexp(-s, 0))
-]
+saturating, other = (lambda score: -jnp.logaddexp(score, 0)), (lambda score: jnp.logaddexp(-score, 0))
+slopes = [float(jax.grad(loss)(-6.0)) for loss in (saturating, other)]
 print(f"slopes at score −6: saturating {slopes[0]:.4f}, the other {slopes[1]:.4f}")
 
 # %% [markdown]
@@ -158,8 +162,12 @@ print(f"slopes at score −6: saturating {slopes[0]:.4f}, the other {slopes[1]:.
 #   its points. But only the generator's weights move.
 #
 # One run could be luck. So train eight pairs side by side, as in lesson 06: everything has one more axis in front, `scan`
-# walks through the turns and `vmap` over the pairs. They differ in the weights that they begin with, the noise, and the
-# order of the data.
+# walks through the turns and `vmap` over the pairs. They differ in the weights that they begin with, the noise, and the order
+# of the data.
+#
+# Read `play` from inside. `turn` is one turn of *one* pair. The state is the weights of both networks, and what Adam
+# remembers of each. `scan` repeats `turn` over the axis of turns, and `vmap` does that for all pairs. `partial(network,
+# discriminator)` is the discriminator as a function of $x$ alone, its weights filled in, so that a loss can call it.
 
 
 # %%
@@ -181,7 +189,9 @@ def surprise(made_scores):
 
 
 pairs, turns = 8, 2000
-adam = optax.adam(optax.cosine_decay_schedule(1e-2, turns), b1=0.5, b2=0.9)  # a short memory: the other side moves, too
+adam = optax.adam(
+    optax.cosine_decay_schedule(1e-2, turns), b1=0.5, b2=0.9
+)  # Adam's usual memory would push towards where the other side was
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -241,27 +251,34 @@ print(f"a discriminator's loss, mean of all pairs: {losses[:, :100].mean():.2f} 
 print(f"{losses[:, -100:].mean():.2f} in the last 100; one that guesses has log 4 = {guessing:.2f}")
 
 # %% [markdown]
-# The points set out for the heaps, and crowd into some of them. This is **mode collapse**: a few good points, again and
-# again. Why should the generator do otherwise? It is asked that each point look real, and never that the points differ.
+# The points set out for the heaps, and crowd into some of them, while others get next to none. This is **mode collapse**, here
+# a mild case; an extreme one makes a single picture, again and again. The generator's loss never asks that the points differ.
+# It scores each by itself, so variety can only come through the slopes of the discriminator, and a classifier may be steep in
+# one place and nearly flat in the next.
 #
-# The discriminator has noticed. In a forgotten heap every point is real, and so it does better than guess; a perfect
-# generator would leave it nothing but log 4. But the generator feels the slope only where it has points. To a heap far from
-# all of them nothing pulls.
+# The discriminator's loss is below log 4, which a perfect generator would leave it: it finds differences, such as the missing
+# heaps, or points between heaps. But the generator feels only the slope where its points are.
 #
 # ## A steady hand
 #
 # What would help is a discriminator that does not turn steep here and flat there: one that rises evenly, so that each point
-# is told, from far away, which way the heaps are that have too few. The **Wasserstein** pair asks for that. The **critic**,
-# as it is called there, raises its mean score on real points over that on made ones,
+# is told, from far away, which way the heaps are that have too few. (It will not ask for variety either. What changes is the
+# slope that it gives.) The **Wasserstein** pair asks for that. The **critic**, as it is called there, raises its mean score
+# on real points over that on made ones,
 #
 # $$L_D = \operatorname{mean} s(\text{made}) - \operatorname{mean} s(\text{real}),
 # \qquad L_G = -\operatorname{mean} s(\text{made}),$$
 #
-# under one rule: its slope shall be 1. Then the difference measures how far the made points have to be carried, on average,
-# to become the data (Arjovsky et al. 2017, "Wasserstein GAN"). The rule is kept by a **gradient penalty** on points
-# $\hat x$ between real and made ones (Gulrajani et al. 2017, "Improved training of Wasserstein GANs"):
+# under one rule: nowhere may its slope be above 1, or it could make the difference as large as it likes. The best critic under
+# this rule has a difference, mean $s(\text{real})$ − mean $s(\text{made})$, that *is* the mean distance over which the made
+# points have to be carried to become the data (Arjovsky et al. 2017, "Wasserstein GAN"); and its slope is 1 between the two.
+# So a **gradient penalty** is added to $L_D$ (Gulrajani et al. 2017, "Improved training of Wasserstein GANs"),
 #
-# $$\operatorname{mean}\,(\lVert \nabla_{\hat x}\, s(\hat x) \rVert - 1)^2.$$
+# $$\lambda \operatorname{mean}\,(\lVert \nabla_{\hat x}\, s(\hat x) \rVert - 1)^2,
+# \qquad \hat x = u\,\text{real} + (1 - u)\,\text{made},$$
+#
+# with $u$ drawn evenly from 0 to 1 for each pair of points (`share`). They take $\lambda = 10$, and five steps of the critic
+# for each of the generator. On the ring 1 and 1 will do.
 #
 # Everything else stays: the networks and the weights that they begin with, the batches, the learning rates.
 
@@ -294,11 +311,12 @@ print(f"{'one Gaussian':14s} {covered(gaussian):<24d} {'':4s} {inside(gaussian):
 # ## Digits on demand
 #
 # Now pictures: handwritten digits (`mnist_5k`), halved to 16×16 to be quick. The networks are those of DCGAN (Radford et al.
-# 2016, "Unsupervised representation learning with deep convolutional generative adversarial networks"). The
-# **discriminator** is a convolutional network as in lesson 05, whose strides halve the picture. The **generator** is its
-# mirror: a linear layer makes a small picture of the noise, and a **transposed convolution** makes a larger one of it. Where
-# a convolution of stride 2 gathers a window of pixels into one number, the transposed one spreads each number over a window,
-# two pixels further on for each.
+# 2016, "Unsupervised representation learning with deep convolutional generative adversarial networks"). The **discriminator**
+# is a convolutional network as in lesson 05, whose strides halve the picture. The **generator** is its mirror: a linear layer
+# makes a small picture of the noise, and a **transposed convolution** makes a larger one of it. Where a convolution of stride
+# 2 gathers a window of pixels into one number, the transposed one multiplies its whole kernel by each number and lays it down
+# in the larger picture, two pixels further on for each next number. Where the copies overlap (a window of 4, a stride of 2),
+# they are added.
 
 # %%
 one_pixel = jnp.zeros((1, 3, 3, 1)).at[0, 1, 1].set(1.0)
@@ -321,9 +339,11 @@ print(f"{len(x):,} digits to learn from, {len(test_x):,} held out")
 
 # %% [markdown]
 # Both networks are told the label as well: the generator gets a vector of numbers for each class beside its noise, the
-# discriminator one more picture beside its own, both learned. A made 7 then has to pass as a 7 (Mirza and Osindero 2014,
-# "Conditional generative adversarial nets"). The library has your loop: `fit_adversarial` takes any two modules and an
-# optimizer for each. Its losses are those of the classifier, unless it is told others.
+# discriminator one more channel, for each class a 16×16 picture whose pixels are learned like weights. (Both have batch
+# normalization, lesson 04, between their layers. Real and made pictures go through in separate calls, so that their means do
+# not mix.) A made 7 then has to pass as a 7 (Mirza and Osindero 2014, "Conditional generative adversarial nets"). The library
+# has your loop: `fit_adversarial` takes any two modules and an optimizer for each. Its losses are those of the classifier,
+# unless it is told others.
 
 # %%
 latent, drawing_steps = 16, 800
@@ -352,15 +372,20 @@ plt.suptitle("Drawn: three of each digit", fontsize=10)
 plt.show()
 
 # %% [markdown]
+# Most can be read, some not at all, and there are specks that no pen makes. In so few steps and with so few channels that is
+# what to expect; the published networks are larger and train far longer.
+#
 # ## How good are they?
 #
 # Looking is not measuring. Train a classifier of our own on the real digits, and ask two things of drawn ones:
 #
 # - Does it read the digit that was **asked** for?
 # - Take its last hidden layer, 32 numbers for a picture, in which what matters for a digit counts more than single pixels. Do
-#   drawn pictures, all together, have the mean and the covariance of real ones there? The **Fréchet distance** is 0 if they do
-#   (Heusel et al. 2017; with a classifier of photographs for the features it is known as FID). It sees both halves of quality:
-#   a bad picture lies elsewhere, and pictures that are all alike have too small a covariance.
+#   drawn pictures, all together, have the mean and the covariance of real ones there? The **Fréchet distance** $\lVert m - m'
+#   \rVert^2 + \operatorname{tr}(C + C' - 2 (C C')^{1/2})$ is 0 if they do (Heusel et al. 2017; with a classifier of
+#   photographs for the features it is known as FID). It sees both halves of quality: a bad picture lies elsewhere, and
+#   pictures that are all alike have too small a covariance. Its unit is that of the reader's features, so compare it within
+#   this notebook only, and with the floor.
 #
 # Beside it three things without an adversary, and the measure's own floor: held-out real digits against the training digits.
 # One baseline fits one Gaussian to all digits; one takes each class's mean picture, with each pixel's own noise; the last
@@ -375,7 +400,7 @@ def rows(images):
 reader = MLP(MLPConfig(in_features=256, hidden=(128, 32), out_features=10), rngs=nnx.Rngs(0))
 labelled = nn.data.Dataset.from_arrays({"image": rows(x), "label": y})
 fit(reader, labelled.batches(64, seed=0), optimizer=optax.adam(1e-3), steps=800)
-real_features = predict(reader, rows(x), method="features")
+real_features = predict(reader, rows(x), method="features")  # the hidden layer
 
 
 def gaussian_of(vectors, count, components):
@@ -416,11 +441,14 @@ plt.suptitle("From top: " + ", ".join(sets), fontsize=9)
 plt.show()
 
 # %% [markdown]
-# The generator leaves the first two baselines behind. Not the third: a Gaussian for each class is at least as good, and
-# needed no training. Small digits, centred, and sorted by class, are a cloud that a Gaussian describes well. (On the ring it
-# was the Gaussian that failed.) Where pictures are large and objects move, there is no such shortcut, and adversarial
-# networks were for years the best that there was (until Dhariwal and Nichol 2021, "Diffusion models beat GANs on image
-# synthesis"). But you would not have known without the baseline.
+# By the Fréchet distance the generator leaves the first two baselines behind. By reading it does not: a class's mean with
+# noise is read right more often, more often even than real digits. No wonder: it is always near the typical 7, and it is odd
+# ones that are misread. So "read as asked" catches wrong digits, and nothing else. The third baseline, a Gaussian for each
+# class, beats our generator by both, and needed no training. (It is one generator, from one seed.) Small digits, centred, and
+# sorted by class, are a cloud that a Gaussian describes well. (On the ring it was the Gaussian that failed.) Where pictures
+# are large and objects move, there is no such shortcut, and adversarial networks were for years the best that there was
+# (until Dhariwal and Nichol 2021, "Diffusion models beat GANs on image synthesis"). But you would not have known without the
+# baseline.
 #
 # ## A knob that nobody built
 #
@@ -450,11 +478,11 @@ shifts = np.array([-3, -2, -1, 0, 1, 2, 3])
 along = np.array([ink(moved(thicker, shift)).mean() for shift in shifts])
 across = [vector - (vector @ thicker) * thicker for vector in random.normal(size=(5, latent))]
 control = np.array([[ink(moved(vector / np.linalg.norm(vector), shift)).mean() for shift in shifts] for vector in across])
-still_read = nn.training.evaluate(reader, rows(moved(thicker, 2)), new_labels)
+still_read = {shift: nn.training.evaluate(reader, rows(moved(thicker, shift)), new_labels) for shift in (-3, 0, 3)}
 
 strip = [moved(thicker, shift)[:10] for shift in (-3, -1, 1, 3)]
 figures.show_images(np.concatenate(strip))
-plt.suptitle("The same ten noises, moved from less ink (top) to more (bottom)", fontsize=10)
+plt.suptitle("The same ten noises, moved by −3, −1, 1 and 3 (from the top)", fontsize=10)
 plt.show()
 _, axis = plt.subplots()
 axis.plot(shifts, control.T, color="0.75", linewidth=1, label=["five directions at right angles to it"] + [None] * 4)
@@ -462,9 +490,13 @@ axis.plot(shifts, along, marker="o", label="the direction of ink")
 axis.set(xlabel="moved by (the noise has standard deviation 1)", ylabel="ink, mean of 1,000 digits", title="A knob for ink")
 axis.legend(fontsize="small")
 plt.show()
-print(f"ink from {along[0]:.3f} to {along[-1]:.3f}; read as asked when moved by 2: {still_read:.0%}")
+print(f"ink from {along[0]:.3f} to {along[-1]:.3f}; five others change it by {np.ptp(control, axis=1).max():.3f} at most")
+print("read as asked when moved by", ", ".join(f"{shift}: {right:.0%}" for shift, right in still_read.items()))
 
 # %% [markdown]
+# One direction of sixteen moves the ink far more than the others do. The knob is not clean: look along the columns, where
+# some digits turn into others on the way, and at how many are still read as what was asked.
+#
 # ## Picture to picture
 #
 # Last, a generator that is given a picture instead of noise. Take each digit down to 4×4 pixels, and train a small network to
@@ -559,16 +591,17 @@ plt.suptitle("From top: " + ", ".join(enlarged), fontsize=10)
 plt.show()
 
 # %% [markdown]
-# The judge has made its generator commit itself: sharper strokes, which taken together are more like real digits (the
-# Fréchet distance). Pixel by pixel the pictures are no better, and the reader reads both about equally well: what sixteen
-# pixels do not tell, no judge can add. The strokes look surer than they are. Which one you want depends on what it is for: a
-# doctor who enlarges a scan does not want strokes that were guessed.
+# The judge has made its generator commit itself a little: neighbouring pixels differ more, and taken together the pictures
+# are more like real digits (the Fréchet distance). You have to look closely to see it. Pixel by pixel the pictures are
+# slightly worse, and the reader reads both about equally well: what sixteen pixels do not tell, no judge can add. The strokes
+# look surer than they are. Which one you want depends on what it is for: a doctor who enlarges a scan does not want strokes
+# that were guessed.
 #
 # ## What we claimed, checked
 
 # %%
 assert inside(gaussian) < 0.2, "one Gaussian puts most points where no data are"
-assert -slopes[1] > 0.9 > 0.1 > -slopes[0], "the saturating loss is flat where the generator begins"
+assert -slopes[1] > 0.9 > 0.1 > -slopes[0], "the saturating loss is flat where a made point is recognised"
 assert sum(modes_found < 8 for modes_found in found["classifier"]) > pairs / 2, "most generators of a classifier forgot a mode"
 assert np.mean(found["critic"]) > np.mean(found["classifier"]) + 1, "more than those of a critic"
 assert np.mean(found["critic"]) > 7.5, "which cover the ring"
@@ -578,7 +611,7 @@ floor, ours = distance["real, held out"], distance["generator"]
 assert 2 * floor < ours < 0.75 * distance["class mean and pixel noise"] < distance["one Gaussian for all"], "better than two"
 assert distance["a Gaussian for each class"] < 1.1 * ours, "and not than the third"
 assert right["generator"] > 0.7, "it mostly draws what it is asked for"
-assert along[-1] - along[0] > 2 * abs(control[:, -1] - control[:, 0]).max(), "the direction of ink is no random one"
+assert along[-1] - along[0] > 1.5 * np.ptp(control, axis=1).max(), "the direction of ink is no random one"
 assert (np.diff(along) > 0).all(), "and further along it is more ink"
 alone, rival = enlarging["L1 alone"], enlarging["with an adversary"]
 assert alone[:, 1].max() + 0.03 < rival[:, 1].min() < 1.1, "the adversary's pictures are sharper, from every seed"
