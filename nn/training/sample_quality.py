@@ -11,7 +11,9 @@ from jaxtyping import Array, Float, Int
 def mode_counts(
     samples: Float[Array | np.ndarray, "samples features"], modes: Float[Array | np.ndarray, "modes features"], radius: float
 ) -> Int[np.ndarray, " modes"]:
-    """How many samples lie at each mode: no further from it than the radius, and nearer to it than to any other mode.
+    """How many samples lie at each mode: no further from it than the radius, and no other mode is nearer.
+
+    Of two that are equally near the first one counts.
 
     A mode without samples has been forgotten; samples that are counted nowhere lie where no data are.
 
