@@ -12,7 +12,7 @@ def sinusoidal_positions(length: int, features: int, *, longest: float = 10_000.
     Args:
       length: how many positions.
       features: the size of each vector, an even number.
-      longest: the slowest clock takes 2π · longest steps for a round.
+      longest: the slowest clock takes 2π · longest^(1 − 2/features) steps for a round.
 
     Raises:
       ValueError: for an odd number of features.

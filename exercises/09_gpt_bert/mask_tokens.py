@@ -3,12 +3,12 @@
 import jax  # noqa: F401 (for your answer)
 import jax.numpy as jnp  # noqa: F401 (for your answer)
 import numpy as np
-from jaxtyping import Array, Bool, Int, Key
+from jaxtyping import Array, Bool, Int, Integer, Key
 
 
 def mask_tokens(
     key: Key[Array, ""],
-    tokens: Int[Array | np.ndarray, "*shape"],
+    tokens: Integer[Array | np.ndarray, "*shape"],
     *,
     mask_token: int,
     vocabulary: int,

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tensorflow_datasets as tfds
-from jaxtyping import Array, Bool, Int, Key
+from jaxtyping import Array, Bool, Int, Integer, Key
 
 from nn.data.dataset import Dataset
 
@@ -116,7 +116,7 @@ def decode(tokens: Int[Array | np.ndarray, " tokens"]) -> str:
 
 def mask_tokens(
     key: Key[Array, ""],
-    tokens: Int[Array | np.ndarray, "*shape"],
+    tokens: Integer[Array | np.ndarray, "*shape"],
     *,
     mask_token: int,
     vocabulary: int,
@@ -145,7 +145,7 @@ def mask_tokens(
     if not 0 <= rate <= 1 or vocabulary < 1:
         raise ValueError(f"mask_tokens expects a rate from 0 to 1 and a vocabulary of at least 1, got {rate} and {vocabulary}.")
     chosen_key, fate_key, token_key = jax.random.split(key, 3)
-    tokens = jnp.asarray(tokens)
+    tokens = jnp.asarray(tokens, jnp.int32)  # a byte has no room for a hole that is number 256: it would wrap around to 0
     chosen = jax.random.bernoulli(chosen_key, rate, tokens.shape)
     fate = jax.random.uniform(fate_key, tokens.shape)
     other = jax.random.randint(token_key, tokens.shape, 0, vocabulary, tokens.dtype)

@@ -166,7 +166,8 @@ class CachedAttention(nnx.Module):
         """Adds new keys and values. Returns all so far, and which of them each new position may see.
 
         Raises:
-          ValueError: if there is no cache, it was made for another batch, or (outside `jax.jit`) it is full.
+          ValueError: if there is no cache, it was made for another batch, or (outside `jax.jit`) it is full. Inside
+            `jax.jit` a full cache makes what is returned NaN.
         """
         name = type(self).__name__
         if self.cache_index is None or self.cached_key is None or self.cached_value is None:
@@ -181,6 +182,8 @@ class CachedAttention(nnx.Module):
                 f"{name} expects at most {length} positions, as many as its cache has room for, got {new} behind {index}."
             )
         for cache, update in ((self.cached_key, key), (self.cached_value, value)):
+            # Inside jit a full cache shows only here. A slice past the end would be moved back inside in silence.
+            update = jnp.where(index + new > length, jnp.nan, update)
             start = (0,) * (key.ndim - 3) + (index, 0, 0)
             cache[...] = jax.lax.dynamic_update_slice(cache[...], update.astype(cache.dtype), start)
         self.cache_index[...] = index + new

@@ -119,7 +119,8 @@ def conv_transpose(
     """The way back from a strided convolution: strides − 1 zeros between the pixels of x, then a convolution of stride 1.
 
     With `transpose_kernel` it is the adjoint of `conv` with the same kernel and strides and padding SAME or VALID:
-    ⟨conv(u), x⟩ = ⟨u, conv_transpose(x)⟩ for all u and x. It is how the gradient comes back through a convolution.
+    ⟨conv(u), x⟩ = ⟨u, conv_transpose(x)⟩ for all u and x whose sizes fit: with SAME, where the stride divides u's. It is how
+    the gradient comes back through a convolution.
 
     Args:
       x: any number of batch axes, axes of space, inputs.
@@ -312,7 +313,8 @@ class Conv(nnx.Module):
         require_positive("Conv", in_features=in_features, out_features=out_features, kernel_size=min(window, default=0))
         _require_groups("Conv", in_features, out_features, feature_group_count)
         self.in_features, self.out_features, self.kernel_size = in_features, out_features, window
-        self.strides, self.padding, self.kernel_dilation = strides, _hashable(padding), kernel_dilation
+        self.strides, self.padding = _per_axis("strides", strides, window), _hashable(padding)
+        self.kernel_dilation = _per_axis("kernel_dilation", kernel_dilation, window)
         self.feature_group_count = feature_group_count
         kernel_init = lecun_normal() if kernel_init is None else kernel_init
         shape = (*window, in_features // feature_group_count, out_features)
@@ -374,7 +376,8 @@ class ConvTranspose(nnx.Module):
         sizes = dict(in_features=in_features, out_features=out_features, kernel_size=min(window, default=0))
         require_positive("ConvTranspose", **sizes)
         self.in_features, self.out_features, self.kernel_size = in_features, out_features, window
-        self.strides, self.padding, self.kernel_dilation = strides, _hashable(padding), kernel_dilation
+        self.strides, self.padding = _per_axis("strides", strides, window), _hashable(padding)
+        self.kernel_dilation = _per_axis("kernel_dilation", kernel_dilation, window)
         self.transpose_kernel = transpose_kernel
         kernel_init = lecun_normal() if kernel_init is None else kernel_init
         features = (out_features, in_features) if transpose_kernel else (in_features, out_features)

@@ -49,10 +49,13 @@ def avg_pool(
     Raises:
       ValueError: as `max_pool` does.
     """
-    sums = _pool("avg_pool", x, 0.0, jax.lax.add, window_shape, strides, padding)
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))  # a sum outgrows half precision
+    sums = _pool("avg_pool", wide, 0.0, jax.lax.add, window_shape, strides, padding)
     if count_include_pad:
-        return sums / np.prod(window_shape).item()
-    return sums / _pool("avg_pool", jnp.ones_like(x), 0.0, jax.lax.add, window_shape, strides, padding)
+        count = np.prod(window_shape).item()
+    else:
+        count = _pool("avg_pool", jnp.ones_like(wide), 0.0, jax.lax.add, window_shape, strides, padding)
+    return (sums / count).astype(x.dtype)
 
 
 def global_avg_pool(x: Float[Array, "*batch_and_space features"], spatial_axes: int = 2) -> Float[Array, "*batch features"]:

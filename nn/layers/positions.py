@@ -4,9 +4,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from nn.layers.embedding import Embed
+from nn.layers.embedding import Embed, embed
 from nn.layers.initializers import Initializer
-from nn.layers.shapes import require_features
+from nn.layers.shapes import require_features, require_within
 
 
 def sinusoidal_positions(length: int, features: int, *, longest: float = 10_000.0) -> Float[Array, "length features"]:
@@ -17,7 +17,7 @@ def sinusoidal_positions(length: int, features: int, *, longest: float = 10_000.
     Args:
       length: how many positions.
       features: the size of each vector, an even number.
-      longest: the slowest clock takes 2π · longest steps for a round.
+      longest: the slowest clock takes 2π · longest^(1 − 2/features) steps for a round.
 
     Raises:
       ValueError: for an odd number of features.
@@ -76,7 +76,8 @@ class LearnedPositions(nnx.Module):
       rngs: where the random keys come from.
 
     Raises:
-      ValueError: from a call on a longer sequence, or on one with other features.
+      ValueError: from a call on a longer sequence, one with other features, or (outside `jax.jit`) one that begins before
+        the first position or goes on behind the last. Inside `jax.jit` such positions are NaN.
     """
 
     def __init__(self, max_length: int, features: int, *, embedding_init: Initializer | None = None, rngs: nnx.Rngs):
@@ -91,6 +92,6 @@ class LearnedPositions(nnx.Module):
         length = x.shape[-2]
         if length > self.max_length:
             raise ValueError(f"LearnedPositions expects at most {self.max_length} positions, got {length}.")
-        # fill: past the end there is no position. A slice would be moved back inside in silence.
-        vectors = jnp.take(self.embedding[...], start + jnp.arange(length), axis=0, mode="fill")
-        return x + jnp.broadcast_to(vectors, x.shape)
+        positions = start + jnp.arange(length)
+        require_within("LearnedPositions", "positions", positions, 0, self.max_length - 1)
+        return x + jnp.broadcast_to(embed(positions, self.embedding[...]), x.shape)

@@ -1,7 +1,7 @@
-"""Spectral normalization: divide a layer's weights by the most that they can stretch any input.
+"""Spectral normalization: divide a layer's weights by the largest singular value of their matrix.
 
-A layer that stretches nothing more than once over cannot be steep: that keeps the judge of an adversarial pair from running
-away from its partner.
+For a `Linear` layer that is the most by which it stretches any input. A layer that cannot be steep keeps the judge of an
+adversarial pair from running away from its partner.
 """
 
 import jax
@@ -56,7 +56,8 @@ def spectral_norm(
     """A kernel divided by its largest singular value σ, with σ and the direction u of `power_iteration`.
 
     Positions and inputs of a convolution's kernel count as inputs alike: one row for each number that feeds a unit. A kernel
-    of zeros stays one. The result has the kernel's dtype; σ is found in float32 or better.
+    of zeros stays one. The result has the kernel's dtype; σ is found in float32 or better. For more than one position this
+    bounds the kernel's matrix and not the convolution, which may stretch up to √positions times as much.
 
     Reference: Miyato et al. 2018, eq. 8.
     """

@@ -166,7 +166,8 @@ def _add_and_bend(block: BasicBlock | BottleneckBlock, y: Array, x: Array) -> Ar
 class ResNet(Classifier):
     """A stem, stages of blocks (`layer1`, `layer2`, …), the mean over all positions, then a linear `head`.
 
-    Names and shapes are those of torchvision's weights, but for `head`, which is `fc` there.
+    Names are those of torchvision's weights, but for `head`, which is `fc` there. A kernel is (height, width, in, out) here,
+    and (out, in, height, width) there.
 
     Args:
       config: sizes and choices.

@@ -74,6 +74,8 @@ def sample_token(
     """
     if not isinstance(temperature, Tracer) and not temperature >= 0:
         raise ValueError(f"sample_token expects a temperature of at least 0, got {temperature}.")
+    # In bfloat16 the noise of the draw has few values: of the many that tie, the first token would win.
+    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
     greedy = temperature == 0
     # The largest score is taken off first: divided by a tiny temperature, the rest goes to −∞ and nothing to +∞.
     scores = (logits - logits.max(-1, keepdims=True)) / jnp.where(greedy, 1, temperature)

@@ -262,14 +262,14 @@ def _compiled_translate(graphdef, count: int):
         graph, cache, rest = nnx.split(model, nnx.Cache, ...)
 
         def step(carry, _):
-            cache, token = carry
+            cache, token, done = carry
             model = nnx.merge(graph, cache, rest, copy=True)
             logits = model.decode(memory, token[..., None], source_lengths=source_lengths, decode=True)[..., 0, :]
-            token = jnp.where(token == end, end, logits.argmax(-1))
-            return (nnx.split(model, nnx.Cache, ...)[1], token), token
+            token = jnp.where(done, end, logits.argmax(-1))
+            return (nnx.split(model, nnx.Cache, ...)[1], token, done | (token == end)), token
 
-        first = jnp.full(source.shape[:-1], start)
-        _, written = jax.lax.scan(step, (cache, first), length=count)
+        first, done = jnp.full(source.shape[:-1], start), jnp.zeros(source.shape[:-1], bool)  # start and end may be one token
+        _, written = jax.lax.scan(step, (cache, first, done), length=count)
         return jnp.moveaxis(written, 0, -1)
 
     return run

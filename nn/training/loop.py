@@ -224,7 +224,7 @@ def _next(batches, step: int, steps: int) -> Any:
 def _record(history: History, unrecorded: list[dict[str, Array]], step: int, losses: tuple[str, ...]) -> None:
     """Fetches what the steps since the last record measured, and adds its mean to the history."""
     fetched = jax.device_get(unrecorded)  # waits for the device: the one place in the loop that does
-    values = {name: np.array([scalars[name] for scalars in fetched]) for name in fetched[0]}
+    values = {name: np.array([scalars[name] for scalars in fetched], np.float64) for name in fetched[0]}
     for name in losses:
         finite = np.isfinite(values[name])
         if not finite.all():

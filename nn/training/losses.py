@@ -1,6 +1,6 @@
 """Losses: one number that says how wrong, whose gradient says which way is better.
 
-Each returns a value per example; take the mean for training.
+Each returns a value per example, in float32 or better; take the mean for training.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,6 +30,7 @@ def softmax_cross_entropy(logits: Float[Array, "*batch classes"], labels: Int[Ar
     Reference: Bishop 2006, "Pattern Recognition and Machine Learning", eq. 4.108.
     """
     require_labels("softmax_cross_entropy", logits, labels)
+    logits = _widened(logits)
     shifted = logits - logits.max(-1, keepdims=True)
     log_normalizer = jnp.log(jnp.exp(shifted).sum(-1))
     # fill: a label outside the classes must not be clamped to the nearest one. A negative index would wrap around.
@@ -49,6 +50,7 @@ def sigmoid_cross_entropy(logits: Float[Array, "*shape"], labels: Float[Array, "
       ValueError: if the two differ in shape.
     """
     _require_same_shape("sigmoid_cross_entropy", logits, labels)
+    logits = _widened(logits)
     # log σ(z) = −softplus(−z) and log(1 − σ(z)) = −softplus(z); their difference is z.
     return jnp.logaddexp(logits, 0) - labels * logits
 
@@ -62,7 +64,12 @@ def mean_squared_error(
       ValueError: if the two differ in shape.
     """
     _require_same_shape("mean_squared_error", predictions, targets)
-    return ((predictions - targets) ** 2).mean(-1)
+    return ((_widened(predictions) - targets) ** 2).mean(-1)
+
+
+def _widened(x):
+    """In float32 or better: a loss in half precision has two or three digits, and a sum of them overflows."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def _require_same_shape(function: str, outputs: Array, targets: Array) -> None:
@@ -150,6 +157,7 @@ def masked_mean(losses: Float[Array, "*shape"], mask: Bool[Array | np.ndarray, "
     """
     if losses.size == 0:
         raise ValueError(f"A mean of losses expects at least one, got an empty batch of shape {losses.shape}.")
+    losses = _widened(losses)
     if mask is None:
         return losses.mean()
     _require_same_shape("masked_mean", losses, jnp.asarray(mask))

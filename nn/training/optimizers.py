@@ -1,8 +1,9 @@
 """Optimizers from first principles: given its gradient, which way and how far does each weight move?
 
 Each is an equation for one array first (`adam_step`), then the same for a whole tree of parameters (`adam`): a transformation
-of gradients as optax has them, so that the two mix, and equal to optax's of that name step for step. The library trains with
-optax; these are what it computes.
+of gradients as optax has them, so that the two mix, and equal to optax's step for step. (`momentum(η, μ)` is
+`optax.sgd(η, momentum=μ)` there, and `nesterov` the same with `nesterov=True`.) The library trains with optax; these are what
+it computes.
 """
 
 import math

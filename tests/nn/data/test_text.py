@@ -95,3 +95,8 @@ def test_a_rate_that_is_no_chance_and_an_empty_vocabulary_are_refused(rate, voca
     message = f"rate from 0 to 1 and a vocabulary of at least 1, got {rate} and {vocabulary}"
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):
         mask_tokens(KEY, jnp.zeros(4, jnp.int32), mask_token=9, vocabulary=vocabulary, rate=rate)
+
+
+def test_a_hole_beyond_the_bytes_stays_what_it_is():
+    holes, _ = mask_tokens(KEY, jnp.full(200, 65, jnp.uint8), mask_token=256, vocabulary=256, rate=1.0)
+    assert (np.asarray(holes) == 256).mean() > 0.6

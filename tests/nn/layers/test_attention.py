@@ -215,6 +215,14 @@ def test_cached_decoding_is_full_decoding_token_by_token_and_several_at_once(kv_
         np.testing.assert_allclose(decoding, full, rtol=1e-5, atol=1e-6)
 
 
+def test_compiled_decoding_past_the_end_of_the_cache_is_nan():
+    attention = MultiHeadAttention(2, 4, rngs=nnx.Rngs(0))
+    attention.init_cache((1, 2, 4))
+    step = nnx.jit(lambda attention, x: attention(x, decode=True))
+    broken = [bool(jnp.isnan(step(attention, jnp.ones((1, 1, 4)))).any()) for _ in range(3)]
+    assert broken == [False, False, True]
+
+
 def test_a_cache_that_is_missing_full_or_of_another_batch_is_refused():
     attention, x = layer(), sequences(BATCH, 2, FEATURES)
     with pytest.raises(ValueError, match="expects init_cache before it decodes, and there is no cache"):

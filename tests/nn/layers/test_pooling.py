@@ -119,3 +119,10 @@ def test_there_may_be_any_number_of_axes_of_space_and_of_batch_axes_none_and_emp
 def test_what_does_not_fit_is_named(call, message, without_type_checks):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(("dtype", "value", "size"), [(jnp.bfloat16, 1, 32), (jnp.float16, 1000, 16)])
+def test_a_mean_is_right_where_the_sum_has_no_room_in_half_precision(dtype, value, size):
+    image = jnp.full((size, size, 1), value, dtype)
+    for mean in (avg_pool(image, (size, size))[0, 0], avg_pool(image, (size, size), count_include_pad=False)[0, 0]):
+        assert mean.dtype == dtype and mean == value

@@ -94,7 +94,12 @@ def test_past_the_last_learned_position_there_is_none():
     layer, x = LearnedPositions(4, 3, rngs=nnx.Rngs(0)), jnp.zeros((5, 3))
     with pytest.raises(ValueError, match="LearnedPositions expects at most 4 positions, got 5"):
         layer(x)
-    np.testing.assert_array_equal(jnp.isnan(layer(x[:3], 2)).all(-1), [False, False, True])
+    for start, wrong in ((2, 4), (-1, -1)):
+        with pytest.raises(ValueError, match=f"LearnedPositions expects positions from 0 to 3, got {wrong}"):
+            layer(x[:3], start)
+    begun_at = jax.jit(lambda start: layer(x[:3], start))
+    np.testing.assert_array_equal(jnp.isnan(begun_at(2)).all(-1), [False, False, True])
+    np.testing.assert_array_equal(jnp.isnan(begun_at(-1)).all(-1), [True, False, False])
 
 
 def test_what_does_not_fit_is_refused():

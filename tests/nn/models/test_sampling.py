@@ -91,3 +91,8 @@ def test_choices_that_mean_nothing_are_refused():
     ]:
         with pytest.raises(ValueError, match=message):
             refused()
+
+
+def test_in_bfloat16_no_token_is_preferred_for_its_number():
+    drawn = np.asarray(sample_token(jax.random.key(0), jnp.zeros((2000, 1000), jnp.bfloat16)))
+    assert abs(drawn.mean() - 499.5) < 40  # six standard errors

@@ -138,3 +138,10 @@ def test_what_does_not_fit_is_refused():
     ]:
         with pytest.raises(ValueError, match=message):
             refused()
+
+
+def test_start_and_end_may_be_one_token():
+    model = transformer()
+    other, written = (np.asarray(model.translate(SOURCE, start=1, end=end, count=3)) for end in (0, 1))
+    assert (other[:, 0] > 1).all(), "else nothing is seen here"
+    np.testing.assert_array_equal(written[:, 0], other[:, 0])

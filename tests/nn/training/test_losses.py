@@ -88,14 +88,13 @@ def test_mapped_over_examples_is_the_batch_and_one_example_needs_no_batch(name):
 
 
 @every_loss
-def test_bfloat16_is_near_float32(name):
+def test_bfloat16_gives_a_loss_in_float32(name):
     ours, _, _, second = TABLE[name]
     narrow = single(LOGITS).astype(jnp.bfloat16)
     exact = ours(narrow.astype(jnp.float32), second)
-    second = second if name == "softmax_cross_entropy" else second.astype(jnp.bfloat16)
-    y = ours(narrow, second)
-    assert y.dtype == jnp.bfloat16
-    np.testing.assert_allclose(y.astype(jnp.float32), exact, rtol=2**-5, atol=2**-4)
+    y = ours(narrow, second if name == "softmax_cross_entropy" else second.astype(jnp.bfloat16))
+    assert y.dtype == jnp.float32
+    np.testing.assert_allclose(y, exact, rtol=2**-7, atol=2**-5)  # the logits are exact, the probabilities were rounded
 
 
 def test_softmax_cross_entropy_is_minus_the_log_softmax_at_the_label():
@@ -244,3 +243,9 @@ def test_a_mean_over_no_examples_is_an_error_and_over_no_holes_it_is_0():
     with pytest.raises(ValueError, match=r"at least one, got an empty batch of shape \(0,\)"):
         classification_loss(lambda images: images, {"image": jnp.zeros((0, 3)), "label": jnp.zeros(0, int)})
     np.testing.assert_array_equal(masked_mean(jnp.array([1.0, 2.0]), np.array([False, False])), 0)
+
+
+def test_half_precision_has_room_for_the_sum_of_many_losses():
+    assert masked_mean(jnp.full((64, 256), 5.0, jnp.float16), jnp.ones((64, 256), bool)) == 5
+    undecided = softmax_cross_entropy(jnp.zeros((1, 50257), jnp.bfloat16), jnp.zeros(1, int))
+    np.testing.assert_allclose(undecided, np.log(50257), rtol=1e-6)
