@@ -260,3 +260,10 @@ def test_lists_of_padding_are_kept_as_constants_so_that_the_layer_can_be_compile
 def test_what_does_not_fit_is_named(call, message, without_type_checks):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_lists_of_sizes_make_a_model_that_compiles():
+    layer = Conv(1, 1, [2, 2], strides=[2, 1], kernel_dilation=[1, 2], padding=[(0, 0), (1, 1)], rngs=nnx.Rngs(0))
+    assert nnx.jit(lambda layer, x: layer(x))(layer, jnp.ones((1, 4, 4, 1))).shape == (1, 2, 4, 1)
+    with pytest.raises(ValueError, match=r"expects as many strides of at least 1, got strides=\(2, 0\)"):
+        Conv(1, 1, (2, 2), strides=(2, 0), rngs=nnx.Rngs(0))
