@@ -24,10 +24,14 @@ def embed(tokens: Tokens, embedding: Float[Array, "vocabulary features"]) -> Flo
     Raises:
       ValueError: for a token outside the vocabulary. Inside `jax.jit`, where values are not known, its row is NaN.
     """
-    vocabulary = len(embedding)
-    require_within("embed", "tokens", tokens, 0, vocabulary - 1)
+    require_within("embed", "tokens", tokens, 0, len(embedding) - 1)
+    return rows_of(embedding, tokens)
+
+
+def rows_of(table: Float[Array, "rows features"], index: Tokens) -> Float[Array, "*batch features"]:
+    """The rows of a table with these numbers, unchecked; NaN where there is none."""
     # A negative index would wrap around to the end of the table.
-    return jnp.take(embedding, jnp.where(tokens < 0, vocabulary, tokens), axis=0, mode="fill")
+    return jnp.take(table, jnp.where(index < 0, len(table), index), axis=0, mode="fill")
 
 
 class Embed(nnx.Module):
@@ -51,7 +55,7 @@ class Embed(nnx.Module):
 
     def __call__(self, tokens: Tokens) -> Float[Array, "*batch features"]:
         require_within("Embed", "tokens", tokens, 0, self.num_embeddings - 1)
-        return embed(tokens, self.embedding[...])
+        return rows_of(self.embedding[...], tokens)
 
     def attend(self, x: Float[Array, "*batch features"]) -> Float[Array, "*batch vocabulary"]:
         """The product of x with every token's vector: scores for the next token, from the same table (tied weights).

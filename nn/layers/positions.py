@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from nn.layers.embedding import Embed, embed
+from nn.layers.embedding import Embed, rows_of
 from nn.layers.initializers import Initializer
 from nn.layers.shapes import require_features, require_within
 
@@ -94,4 +94,4 @@ class LearnedPositions(nnx.Module):
             raise ValueError(f"LearnedPositions expects at most {self.max_length} positions, got {length}.")
         positions = start + jnp.arange(length)
         require_within("LearnedPositions", "positions", positions, 0, self.max_length - 1)
-        return x + jnp.broadcast_to(embed(positions, self.embedding[...]), x.shape)
+        return x + jnp.broadcast_to(rows_of(self.embedding[...], positions), x.shape)
