@@ -765,7 +765,7 @@ film_x, film_y = films("train", 2000, seed=0)
 test_film_x, test_film_y = films("test", 1000, seed=1)
 at_the_edge = film_x[:, :, :, [0, -1]].sum((1, 2, 3, 4))  # films in which nothing comes back show the motion best
 examples = [min(np.flatnonzero(film_y == way), key=lambda film: at_the_edge[film]) for way in (0, 1)]
-titles = [f"{way}, frame {t}" for way in ("right", "left") for t in range(4)]
+titles = [f"{way} {t}" for way in ("right", "left") for t in range(4)]
 figures.show_images(film_x[examples].reshape(-1, 8, 8), titles, columns=4)
 plt.show()
 

@@ -5,10 +5,12 @@ Each is a function of a key, a shape and a dtype, as in `jax.nn.initializers`, a
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float, Key
 
 Initializer = Callable[..., Float[Array, "..."]]
@@ -28,7 +30,7 @@ def normal(stddev: float = 0.01) -> Initializer:
     """Gaussian with mean 0 and this standard deviation."""
 
     def init(key, shape, dtype=jnp.float32):
-        return stddev * jax.random.normal(key, shape, dtype)
+        return stddev * _draw(jax.random.normal, key, shape, dtype)
 
     return init
 
@@ -87,11 +89,11 @@ def variance_scaling(
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
         stddev = math.sqrt(scale / fan)
         if distribution == "normal":
-            return stddev * jax.random.normal(key, shape, dtype)
+            return stddev * _draw(jax.random.normal, key, shape, dtype)
         if distribution == "truncated_normal":
-            return stddev / TRUNCATED_STDDEV * jax.random.truncated_normal(key, -2, 2, shape, dtype)
+            return stddev / TRUNCATED_STDDEV * _draw(_cut_normal, key, shape, dtype)
         # Uniform on ±a has variance a²/3.
-        return math.sqrt(3) * stddev * jax.random.uniform(key, shape, dtype, minval=-1)
+        return math.sqrt(3) * stddev * _draw(_symmetric_uniform, key, shape, dtype)
 
     return init
 
@@ -126,8 +128,31 @@ def orthogonal(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.flo
         raise ValueError(f"orthogonal expects a shape of two axes, got {shape}.")
     rows, columns = shape
     wide = rows < columns
-    gaussian = jax.random.normal(key, (columns, rows) if wide else (rows, columns), dtype)
+    gaussian = _draw(jax.random.normal, key, (columns, rows) if wide else (rows, columns), dtype)
     # The signs make the factorization unique, and so the draw uniform over all orthogonal matrices.
     q, r = jnp.linalg.qr(gaussian)
     q = q * jnp.broadcast_to(jnp.sign(jnp.diag(r)), q.shape)
     return q.T if wide else q
+
+
+def _draw(sample: Callable[..., Array], key: Key[Array, ""], shape: Sequence[int], dtype: Any) -> Array:
+    """sample(key, shape, dtype), compiled in a hurry: the same numbers, a third of the time until they are there.
+
+    Every shape is a program of its own, and runs once for each layer: to optimize it takes XLA far longer than to run it.
+    """
+    if isinstance(key, Tracer) or jax.default_backend() != "cpu":  # part of a larger program; or never measured
+        return sample(key, shape, dtype)
+    return _compiled_draw(sample, key, tuple(shape), dtype)
+
+
+@partial(jax.jit, static_argnums=(0, 2, 3), compiler_options={"xla_backend_optimization_level": "1"})
+def _compiled_draw(sample, key, shape, dtype):
+    return sample(key, shape, dtype)
+
+
+def _symmetric_uniform(key, shape, dtype):
+    return jax.random.uniform(key, shape, dtype, minval=-1)
+
+
+def _cut_normal(key, shape, dtype):
+    return jax.random.truncated_normal(key, -2, 2, shape, dtype)

@@ -360,26 +360,35 @@ class RNN(nnx.Module):
         carry = self.cell.initialize_carry((*batch, features)) if initial_carry is None else initial_carry
         steps = jnp.moveaxis(reverse_sequences(x, lengths) if reverse else x, -2, 0)  # time first, as scan wants it
 
-        def step(carry, now):
-            t, x = now
-            new, y = self.cell(carry, x)
+        # What a cell changes as it goes (the count of its random keys, running statistics) is carried from step to step, too.
+        graph, weights, moving = nnx.split(self.cell, nnx.Param, ...)
+
+        def step(state, now):
+            (carry, moving), (t, x) = state, now
+            cell = nnx.merge(graph, weights, moving, copy=True)
+            new, y = cell(carry, x)
             if lengths is not None:
                 real = t < lengths
                 new = jax.tree.map(lambda new, old: jnp.where(_like(real, new), new, old), new, carry)
                 y = jnp.where(_like(real, y), y, 0)
-            return new, y
+            return (new, nnx.split(cell, nnx.Param, ...)[2]), y
 
         if initial_carry is None:  # zeros have no precision to lose, and must not widen what is narrow
-            carry = jax.tree.map(lambda leaf: leaf.astype(x.dtype), carry)
+            carry = jax.tree.map(lambda leaf: leaf.astype(x.dtype) if _is_floating(leaf) else leaf, carry)
         # The carry of a sum in float32 and an input in bfloat16 is float32: scan asks that it be so from the start.
-        shapes, _ = jax.eval_shape(step, carry, (jnp.array(0), steps[0]))
-        carry = jax.tree.map(lambda leaf, shape: leaf.astype(shape.dtype), carry, shapes)
-        carry, outputs = jax.lax.scan(step, carry, (jnp.arange(time), steps))
+        shapes, _ = jax.eval_shape(step, (carry, moving), (jnp.array(0), steps[0]))
+        carry = jax.tree.map(lambda leaf, shape: leaf.astype(shape.dtype), carry, shapes[0])
+        (carry, moving), outputs = jax.lax.scan(step, (carry, moving), (jnp.arange(time), steps))
+        nnx.update(self.cell, moving)
         outputs = jnp.moveaxis(outputs, 0, -2)
         if reverse and keep_order:
             outputs = reverse_sequences(outputs, lengths)
         outputs = jnp.moveaxis(outputs, -2, 0) if time_major else outputs
         return (carry, outputs) if return_carry else outputs
+
+
+def _is_floating(leaf):
+    return jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
 def _like(mask, array):

@@ -98,9 +98,10 @@ class VGG(Classifier):
         for outputs in config.blocks:
             pairs = list(pairwise((channels, *outputs)))
             blocks.append(List([Conv(i, o, (3, 3), kernel_init=he_normal(), rngs=rngs) for i, o in pairs]))
-            norms.append(List([BatchNorm(o, momentum=0.9, rngs=rngs) for o in outputs]))
+            if config.batch_norm:
+                norms.append(List([BatchNorm(o, momentum=0.9, rngs=rngs) for o in outputs]))
             height, width, channels = height // 2, width // 2, outputs[-1]
-        self.blocks, self.norms = List(blocks), List(norms if config.batch_norm else [])
+        self.blocks, self.norms = List(blocks), List(norms)
         pairs = list(pairwise((height * width * channels, *config.hidden)))
         self.hidden = List([Linear(i, o, kernel_init=he_normal(), rngs=rngs) for i, o in pairs])
         self.dropouts = List([Dropout(config.dropout, rngs=rngs) for _ in pairs] if config.dropout else [])

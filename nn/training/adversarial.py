@@ -337,6 +337,9 @@ def _compiled_step(
 ):
     """The compiled step of both, one for each kind of networks, loss and optimizers. g: generator, d: discriminator."""
 
+    # Some optimizers watch the loss.
+    g_update, d_update = (optax.with_extra_args_support(optimizer).update for optimizer in (g_optimizer, d_optimizer))
+
     def told(batch):
         return tuple(batch[name] for name in conditions)
 
@@ -369,7 +372,7 @@ def _compiled_step(
             return value, ({"discriminator_loss": value, **scalars}, nnx.split(discriminator, nnx.Param, ...)[2])
 
         gradients, (scalars, d_rest) = jax.grad(objective, has_aux=True)(d)
-        updates, d_memory = d_optimizer.update(gradients, d_memory, d)
+        updates, d_memory = d_update(gradients, d_memory, d, value=scalars["discriminator_loss"])
         d = optax.apply_updates(d, updates)
         return jax.tree.leaves(((g, d), (g_memory, d_memory), (g_rest, d_rest, key))), scalars
 
@@ -386,7 +389,7 @@ def _compiled_step(
             return value, (value, moved, nnx.split(discriminator, nnx.Param, ...)[2])
 
         gradients, (value, g_rest, d_rest) = jax.grad(objective, has_aux=True)(g)
-        updates, g_memory = g_optimizer.update(gradients, g_memory, g)
+        updates, g_memory = g_update(gradients, g_memory, g, value=value)
         g = optax.apply_updates(g, updates)
         return jax.tree.leaves(((g, d), (g_memory, d_memory), (g_rest, d_rest, key))), {"generator_loss": value}
 

@@ -170,17 +170,23 @@ def run_steps(
                     _record(history, unrecorded, step, losses)
                     unrecorded = []
                     advance(step, history[losses[0]][-1])
-                if saving or step == steps:
-                    _require_finite(*jax.tree.unflatten(structure, leaves), step=step)
+                if (saving or step == steps) and not _is_finite(*jax.tree.unflatten(structure, leaves)):
+                    raise NonFiniteLossError(
+                        f"The update at step {step} left parameters that are not finite, though the loss was. Look for a "
+                        "function whose slope is infinite where its value is not, as √x at 0, or clip the gradients."
+                    )
                 if checkpoints and saving:
                     checkpoints.save(step, jax.tree.unflatten(structure, leaves), {"history": history, "data": settings})
     except NonFiniteLossError:
         usable = False
         raise
     finally:
-        # An interrupt inside the call itself leaves nothing to keep: its input is given away, its output not yet there.
+        # An interrupt inside the call itself leaves nothing to keep: its input is given away, its output not yet there. One
+        # before the next record may come behind a broken step that nobody has seen yet.
         if usable and not any(leaf.is_deleted() for leaf in leaves):
-            put_back(*jax.tree.unflatten(structure, leaves))
+            state = jax.tree.unflatten(structure, leaves)
+            if step == steps or _is_finite(*state):
+                put_back(*state)
         if checkpoints:
             checkpoints.close()
     return history
@@ -240,16 +246,12 @@ def _record(history: History, unrecorded: list[dict[str, Array]], step: int, los
         history.setdefault(name, []).append(float(value.mean()))
 
 
-def _require_finite(trainable, optimizer_state, rest, *, step: int) -> None:
-    """Refuses numbers that the next loss would show to be broken: the gradient of a finite loss can be infinite."""
+def _is_finite(trainable, optimizer_state, rest) -> bool:
+    """Whether the state can be gone on from: the gradient of a finite loss can be infinite."""
     # Outside the parameters infinity is honest: an attention mask, the best loss before the first.
     others = [leaf for leaf in jax.tree.leaves((optimizer_state, rest)) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     broken = [~jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(trainable)] + [jnp.isnan(leaf).any() for leaf in others]
-    if any(jax.device_get(broken)):
-        raise NonFiniteLossError(
-            f"The update at step {step} left parameters that are not finite, though the loss was. Look for a function whose "
-            "slope is infinite where its value is not, as √x at 0, or clip the gradients."
-        )
+    return not any(jax.device_get(broken))
 
 
 @contextmanager

@@ -35,6 +35,12 @@ def test_each_draws_the_numbers_of_jax_from_the_same_key(name):
     np.testing.assert_allclose(ours(KEY, SHAPE), theirs(KEY, SHAPE), rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["normal", "he_normal", "glorot_uniform"])
+def test_inside_a_larger_program_they_are_the_same(name):
+    ours, _ = PAIRS[name]
+    np.testing.assert_allclose(jax.jit(ours, static_argnums=1)(KEY, SHAPE), ours(KEY, SHAPE), rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["ones", "he_normal"])
 def test_in_bfloat16_they_are_the_same_but_for_rounding(name):
     ours, theirs = PAIRS[name]

@@ -8,7 +8,9 @@ from flax import nnx
 
 from nn.layers import (
     RNN,
+    BatchNorm,
     Bidirectional,
+    Dropout,
     GRUCell,
     LSTMCell,
     OptimizedLSTMCell,
@@ -244,6 +246,39 @@ def test_a_memory_in_float32_stays_so_on_a_walk_over_bfloat16():
     ones = jnp.ones((1, 300, 1), jnp.bfloat16)
     carry, _ = RNN(Sum(1, 1), return_carry=True)(ones, initial_carry=jnp.zeros((1, 1)))
     assert carry.dtype == jnp.float32 and carry[0, 0] == 300
+
+
+class Forgetful(RecurrentCell):
+    """A sum that loses half of what comes, each time another half, and counts its steps in whole numbers."""
+
+    def __init__(self, features):
+        super().__init__(features, features)
+        self.dropout, self.norm = Dropout(0.5, rngs=nnx.Rngs(0)), BatchNorm(features, rngs=nnx.Rngs(0))
+
+    def __call__(self, carry, x):
+        count, total = carry
+        y = self.dropout(x)
+        return (count + 1, total + self.norm(y)), y
+
+    def initialize_carry(self, input_shape, rngs=None):
+        return jnp.array(0), jnp.zeros(input_shape)
+
+
+def test_what_a_cell_changes_as_it_goes_is_carried_along_as_in_a_loop():
+    """Random keys and running statistics move at each step, and whole numbers stay whole."""
+    ones = jnp.ones((3, 6, 64), jnp.bfloat16)
+    walk, loop = RNN(Forgetful(64), return_carry=True), Forgetful(64)
+    (count, total), outputs = walk(ones)
+    carry, expected = loop.initialize_carry((3, 64)), []
+    for t in range(6):
+        carry, y = loop(carry, ones[:, t])
+        expected.append(y)
+    np.testing.assert_array_equal(outputs, jnp.stack(expected, axis=1))
+    assert count == 6 and jnp.issubdtype(count.dtype, jnp.integer) and total.dtype == jnp.float32
+    assert len({np.asarray(outputs[:, t]).tobytes() for t in range(6)}) == 6, "each step draws its own mask"
+    assert walk.cell.dropout.rngs.count[...] == loop.dropout.rngs.count[...] == 6
+    np.testing.assert_allclose(walk.cell.norm.mean[...], loop.norm.mean[...], rtol=1e-6)
+    assert (walk.cell.norm.mean[...] != 0).any()
 
 
 @every_cell

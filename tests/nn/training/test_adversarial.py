@@ -268,6 +268,19 @@ def test_networks_of_one_kind_are_compiled_once():
     assert len(traces) == 1
 
 
+def test_an_optimizer_that_watches_the_loss_sees_that_of_its_own_side():
+    def by_the_loss(gradients, state, params=None, *, value, **_):
+        return jax.tree.map(lambda leaf: jnp.full_like(leaf, value), gradients), state
+
+    optimizer = optax.GradientTransformationExtraArgs(optax.init_empty_state, by_the_loss)
+    pair = linear_pair()
+    before = [leaves(model) for model in pair]
+    history = trained(pair, steps=1, optimizers=(optimizer, optimizer))
+    for side, model, old in zip(("generator", "discriminator"), pair, before, strict=True):
+        for name, leaf in leaves(model).items():
+            np.testing.assert_allclose(leaf - old[name], history[f"{side}_loss"][0], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("side", ["generator", "discriminator"])
 def test_a_loss_that_is_not_finite_is_named_with_its_step_and_its_side(side):
     x = np.ones((64, 2), np.float32)

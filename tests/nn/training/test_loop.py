@@ -254,6 +254,17 @@ def test_an_interrupt_leaves_the_weights_trained_so_far(steps_done):
     assert_same_bits(leaves(model), leaves(expected))
 
 
+def test_an_interrupt_behind_a_broken_step_leaves_the_model_as_before():
+    """Between two records nobody has looked at the loss yet."""
+    x = examples()["image"].copy()
+    x[8 * 2] = np.nan
+    model, before = network(), leaves(network())
+    data = Broken(batches(seed=None, image=x), 5, KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, data, optimizer=ADAMW, steps=20)
+    assert_same_bits(leaves(model), before)
+
+
 def test_data_that_ends_too_soon_is_named_and_nothing_learned_is_lost():
     model, expected = network(), network()
     with pytest.raises(ValueError, match="asked for 20 steps, and the data ended after 16"):
