@@ -37,6 +37,7 @@ if hosted:
     bootstrap.prepare()
 
 # %%
+import math
 from functools import partial
 
 import jax
@@ -60,6 +61,7 @@ from nn.layers import (
     he_normal,
     linear,
     max_pool,
+    normal,
     receptive_field,
     relu,
 )
@@ -640,9 +642,9 @@ def deep_network(kernels, images, skip):
 
 
 def start_deep(blocks, seed):
-    keys = jax.random.split(jax.random.key(seed), 2 * blocks + 1)
-    pairs = jnp.stack([he_normal()(key, (3, 3, 8, 8)) for key in keys[1:]]).reshape(blocks, 2, 3, 3, 8, 8)
-    return {"stem": he_normal()(keys[0], (3, 3, 1, 8)), "blocks": pairs, "head": jnp.zeros((4 * 4 * 8, 10))}
+    stem_key, block_key = jax.random.split(jax.random.key(seed))
+    pairs = normal(math.sqrt(2 / (3 * 3 * 8)))(block_key, (blocks, 2, 3, 3, 8, 8))  # He's variance (lesson 04), all at once
+    return {"stem": he_normal()(stem_key, (3, 3, 1, 8)), "blocks": pairs, "head": jnp.zeros((4 * 4 * 8, 10))}
 
 
 adam = optax.scale_by_adam()  # Adam's directions; the rate comes as an argument, so that one compilation serves all rates

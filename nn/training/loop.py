@@ -170,7 +170,7 @@ def run_steps(
                     _record(history, unrecorded, step, losses)
                     unrecorded = []
                     advance(step, history[losses[0]][-1])
-                if (saving or step == steps) and not _is_finite(*jax.tree.unflatten(structure, leaves)):
+                if (saving or step == steps) and not _is_finite(jax.tree.unflatten(structure, leaves)):
                     raise NonFiniteLossError(
                         f"The update at step {step} left parameters that are not finite, though the loss was. Look for a "
                         "function whose slope is infinite where its value is not, as √x at 0, or clip the gradients."
@@ -185,7 +185,7 @@ def run_steps(
         # before the next record may come behind a broken step that nobody has seen yet.
         if usable and not any(leaf.is_deleted() for leaf in leaves):
             state = jax.tree.unflatten(structure, leaves)
-            if step == steps or _is_finite(*state):
+            if step == steps or _is_finite(state):
                 put_back(*state)
         if checkpoints:
             checkpoints.close()
@@ -246,12 +246,20 @@ def _record(history: History, unrecorded: list[dict[str, Array]], step: int, los
         history.setdefault(name, []).append(float(value.mean()))
 
 
-def _is_finite(trainable, optimizer_state, rest) -> bool:
-    """Whether the state can be gone on from: the gradient of a finite loss can be infinite."""
+def _is_finite(state) -> bool:
+    """Whether a state can be gone on from: the gradient of a finite loss can be infinite."""
+    trainable, *others = state
     # Outside the parameters infinity is honest: an attention mask, the best loss before the first.
-    others = [leaf for leaf in jax.tree.leaves((optimizer_state, rest)) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    broken = [~jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(trainable)] + [jnp.isnan(leaf).any() for leaf in others]
-    return not any(jax.device_get(broken))
+    others = [leaf for leaf in jax.tree.leaves(others) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    # By NumPy: it happens once or twice in a run, and is done before XLA would have compiled it.
+    return all(np.isfinite(part).all() for leaf in jax.tree.leaves(trainable) for part in _parts(leaf)) and not any(
+        np.isnan(part).any() for leaf in others for part in _parts(leaf)
+    )
+
+
+def _parts(array: Array) -> list[np.ndarray]:
+    """What this process holds of an array, which may be spread over devices and processes."""
+    return [np.asarray(shard.data) for shard in array.addressable_shards]
 
 
 @contextmanager
