@@ -20,7 +20,7 @@ no_python := Python 3.11 or newer with its venv module is needed, and none was f
 (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python; elsewhere: python.org/downloads) \
 or name one (make PYTHON=/path/to/python).
 
-.PHONY: help setup demo test test-slow lint lessons notebooks clean
+.PHONY: help setup demo test test-slow lint lab lessons notebooks clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ lint: .venv/installed-lessons  ## check style with ruff and types with pyright
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(python) -m pyright
+
+lab: .venv/installed-lessons  ## open the lessons in Jupyter
+	$(python) -m jupyter lab lessons $(ARGS)
 
 lessons: .venv/installed-lessons  ## execute every lesson notebook in a kernel of its own
 	$(python) -m lessons check $(ARGS)

@@ -25,7 +25,7 @@ class JupyterMissing(ImportError):
     """Jupytext, nbclient or ipykernel is not installed; all but building and executing works without them."""
 
     def __init__(self) -> None:
-        super().__init__('Executing lessons needs Jupyter: pip install "first-principles-jax[lessons]" or `make lessons`.')
+        super().__init__('Executing lessons needs Jupyter: `make notebooks`, or pip install -e ".[lessons]" in the clone.')
 
 
 @dataclass

@@ -1,5 +1,15 @@
 """Transfer learning, measured honestly: reuse what one task taught for another, and know whether it helped."""
 
+from transfer.adapters import BottleneckLinear as BottleneckLinear
+from transfer.adapters import LoRALinear as LoRALinear
+from transfer.adapters import apply_bottlenecks as apply_bottlenecks
+from transfer.adapters import apply_lora as apply_lora
+from transfer.adapters import bottleneck as bottleneck
+from transfer.adapters import lora as lora
+from transfer.adapters import merge_lora as merge_lora
+from transfer.adapters import unmerge_lora as unmerge_lora
+from transfer.distillation import Distillation as Distillation
+from transfer.distillation import distillation_loss as distillation_loss
 from transfer.few_shot import class_prototypes as class_prototypes
 from transfer.few_shot import prototype_accuracy as prototype_accuracy
 from transfer.few_shot import prototype_logits as prototype_logits
@@ -7,8 +17,19 @@ from transfer.few_shot import unit_length as unit_length
 from transfer.fine_tuning import extract_features as extract_features
 from transfer.fine_tuning import fine_tune as fine_tune
 from transfer.fine_tuning import linear_probe as linear_probe
+from transfer.fine_tuning import linear_probe_then_fine_tune as linear_probe_then_fine_tune
 from transfer.fine_tuning import replace_head as replace_head
 from transfer.freezing import freeze as freeze
 from transfer.freezing import trainable_filter as trainable_filter
 from transfer.negative_transfer import JointBatches as JointBatches
 from transfer.negative_transfer import shift_labels as shift_labels
+from transfer.parameters import LoadReport as LoadReport
+from transfer.parameters import ParameterSummary as ParameterSummary
+from transfer.parameters import PretrainedMismatchError as PretrainedMismatchError
+from transfer.parameters import load_pretrained as load_pretrained
+from transfer.parameters import parameter_summary as parameter_summary
+from transfer.regularization import BatchSpectralShrinkage as BatchSpectralShrinkage
+from transfer.regularization import l2_sp as l2_sp
+from transfer.regularization import smallest_singular_values as smallest_singular_values
+from transfer.schedules import gradual_unfreezing as gradual_unfreezing
+from transfer.schedules import layerwise_lr_decay as layerwise_lr_decay

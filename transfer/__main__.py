@@ -19,7 +19,7 @@ OUT/<experiment>/.
 
 EXAMPLES = """\
 examples:
-  python -m transfer                                          every experiment, as in the README
+  python -m transfer                                          the two of the README
   python -m transfer --list                                   what there is
   python -m transfer --experiment few_labels --shots 1 10 --seeds 4
   python -m transfer --experiment negative_transfer --methods joint "joint, shifted labels"
@@ -44,9 +44,12 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # --seed 3 would be read as --seeds 3, and 3 seeds are not seed 3
     )
     parser.add_argument("--list", action="store_true", help="print the experiments with their methods, and stop")
-    parser.add_argument("--experiment", nargs="+", metavar="NAME", help="which to run (default: all)")
+    parser.add_argument(
+        "--experiment", nargs="+", metavar="NAME", help="which to run (default: those of the README; --list has all)"
+    )
     parser.add_argument("--seeds", type=int, metavar="N", help="how many seeds, at least 2 (default: the experiment's own)")
     parser.add_argument("--shots", type=int, nargs="+", metavar="N", help="examples per class of the target")
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="which methods; what they are compared with is added")
@@ -95,7 +98,8 @@ def main(words: list[str] | None = None) -> int:
         unknown = [name for name in given.experiment or () if name not in EXPERIMENTS]
         if unknown:
             raise ValueError(f"--experiment expects names from {', '.join(EXPERIMENTS)}; got {', '.join(unknown)}.")
-        chosen = [EXPERIMENTS[name] for name in dict.fromkeys(given.experiment or EXPERIMENTS)]
+        standard = [name for name, experiment in EXPERIMENTS.items() if experiment.by_default]
+        chosen = [EXPERIMENTS[name] for name in dict.fromkeys(given.experiment or standard)]
         for experiment in chosen:
             experiment.check(given.seeds, given.shots, given.methods)
             require_writable(given.out / experiment.name)

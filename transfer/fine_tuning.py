@@ -7,13 +7,14 @@ import dataclasses
 from typing import Any, TypeVar
 
 import numpy as np
+import optax
 from flax import nnx
 from jaxtyping import Float, Int
 
 from nn.data import Dataset
 from nn.layers import Linear
 from nn.models import Classifier
-from nn.training import History, classification_loss, cosine_adam, fit, predict
+from nn.training import History, Loss, classification_loss, cosine_adam, fit, predict
 
 Network = TypeVar("Network", bound=Classifier)
 
@@ -48,6 +49,8 @@ def fine_tune(
     learning_rate: float = 1e-3,
     batch_size: int = 64,
     wrt: Any = nnx.Param,
+    optimizer: optax.GradientTransformation | None = None,
+    loss: Loss = classification_loss,
 ) -> History:
     """Trains a model in place and in training mode on labelled images: all of it, or what `wrt` selects.
 
@@ -59,7 +62,10 @@ def fine_tune(
       seed: decides the order of the examples.
       learning_rate: where Adam's begins; it falls to 0 along half a cosine.
       batch_size: examples a step; all of them, where there are fewer.
-      wrt: what to train, as `freeze` and `trainable_filter` give it.
+      wrt: what to train, as `freeze`, `trainable_filter` and `apply_lora` give it.
+      optimizer: in place of Adam, such as `optax.chain(l2_sp(0.01), cosine_adam(1e-3, steps))`; learning_rate then counts for
+        nothing.
+      loss: as for `fit`, such as `BatchSpectralShrinkage()`.
 
     Returns:
       The history of `nn.training.fit`.
@@ -67,8 +73,8 @@ def fine_tune(
     model.train()  # what is frozen stays in evaluation mode
     data = Dataset.from_arrays({"image": images, "label": labels})
     batches = data.batches(min(batch_size, len(data)), seed=seed)
-    optimizer = cosine_adam(learning_rate, steps)
-    return fit(model, batches, loss=classification_loss, optimizer=optimizer, steps=steps, wrt=wrt, log_every=steps)
+    optimizer = cosine_adam(learning_rate, steps) if optimizer is None else optimizer
+    return fit(model, batches, loss=loss, optimizer=optimizer, steps=steps, wrt=wrt, log_every=steps)
 
 
 def linear_probe(
@@ -88,3 +94,38 @@ def linear_probe(
     """
     features = extract_features(model, images)
     return fine_tune(model.head, features, labels, steps=steps, seed=seed, learning_rate=learning_rate, batch_size=batch_size)
+
+
+def linear_probe_then_fine_tune(
+    model: Classifier,
+    images: Float[np.ndarray, "examples ..."],
+    labels: Int[np.ndarray, " examples"],
+    *,
+    probe_steps: int,
+    steps: int,
+    seed: int,
+    probe_learning_rate: float = 1e-2,
+    learning_rate: float = 3e-4,
+    batch_size: int = 64,
+    wrt: Any = nnx.Param,
+) -> History:
+    """Trains the head alone, then everything, more gently: by then the head is no longer random.
+
+    A random head sends random gradients into the features, and bends most what it has examples for; what it has none for
+    is lost. Once the head fits, little is left to bend.
+
+    Args:
+      probe_steps: batches for the head alone.
+      steps: batches for everything.
+      probe_learning_rate, learning_rate: of the two.
+      model, images, labels, seed, batch_size, wrt: as for `fine_tune`.
+
+    Returns:
+      The history of the second part.
+
+    Reference: Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution".
+    """
+    probing = dict(steps=probe_steps, learning_rate=probe_learning_rate)
+    linear_probe(model, images, labels, seed=seed, batch_size=batch_size, **probing)
+    tuning = dict(steps=steps, learning_rate=learning_rate)
+    return fine_tune(model, images, labels, seed=seed, batch_size=batch_size, wrt=wrt, **tuning)

@@ -41,9 +41,9 @@ def trainable_filter(model: nnx.Module, *, include: str | Sequence[str] = "*", e
     Raises:
       ValueError: if a pattern matches nothing, or nothing is left to train. A typing error must not train the wrong part.
     """
-    chosen = PathFilter(_patterns(include), _patterns(exclude))
+    chosen = PathFilter(patterns_of(include), patterns_of(exclude))
     names = [dotted(path) for path, _ in nnx.to_flat_state(nnx.state(model, nnx.Param))]
-    _require_matches("trainable_filter", (*chosen.include, *chosen.exclude), names)
+    require_matches("trainable_filter", (*chosen.include, *chosen.exclude), names)
     if not nnx.to_flat_state(nnx.state(model, chosen)):
         raise ValueError(
             f"trainable_filter leaves nothing to train: include={chosen.include} without exclude={chosen.exclude}."
@@ -69,10 +69,10 @@ def freeze(model: nnx.Module, patterns: str | Sequence[str]) -> PathFilter:
       ValueError: if a pattern matches nothing, or a part holds a layer that cannot be held in evaluation mode, as
         Flax's own BatchNorm and Dropout cannot.
     """
-    patterns = _patterns(patterns)
+    patterns = patterns_of(patterns)
     modules = [(dotted(path), node) for path, node in nnx.iter_graph(model) if isinstance(node, nnx.Module)]
     names = [dotted(path) for path, _ in nnx.to_flat_state(nnx.state(model, nnx.Param))]
-    _require_matches("freeze", patterns, [*names, *(name for name, _ in modules if name)])
+    require_matches("freeze", patterns, [*names, *(name for name, _ in modules if name)])
     inside = [(name, module) for name, module in modules if any(matches(name, p) for p in patterns)]
     for name, module in inside:
         has_mode = hasattr(module, "use_running_average") or hasattr(module, "deterministic")
@@ -98,12 +98,14 @@ def matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}.*")
 
 
-def _patterns(patterns: str | Sequence[str]) -> tuple[str, ...]:
+def patterns_of(patterns: str | Sequence[str]) -> tuple[str, ...]:
+    """Patterns as they are given, one or several, in the form that is held against names."""
     given = (patterns,) if isinstance(patterns, str) else patterns
     return tuple(pattern.removesuffix(".*") for pattern in given)  # norms.0.* is all of norms.0, its mode included
 
 
-def _require_matches(function: str, patterns: tuple[str, ...], names: list[str]) -> None:
+def require_matches(function: str, patterns: tuple[str, ...], names: list[str]) -> None:
+    """Raises a ValueError, in the function's name, if a pattern means none of the names."""
     lost = [pattern for pattern in patterns if not any(matches(name, pattern) for name in names)]
     if lost:
         raise ValueError(f"{function} expects patterns that match something; {lost} match none of {names}.")

@@ -1,5 +1,6 @@
 """The catalogue: which exercises there are and in what order. It is data, easily edited: each topic's `exercises.toml`."""
 
+import difflib
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -98,5 +99,8 @@ def choose(names: list[str]) -> list[Exercise]:
     choices = [*catalogue, *dict.fromkeys(exercise.topic for exercise in catalogue.values())]
     for name in names:
         if name not in choices:
-            raise ValueError(f"There is no exercise {name!r}. Choose from: {', '.join(choices)}.")
+            near = difflib.get_close_matches(name.lower(), choices, n=3, cutoff=0.5)
+            near += [choice for choice in choices if choice.split("_")[0] == name.zfill(2)]
+            advice = f"Did you mean {' or '.join(near)}?" if near else f"Choose from: {', '.join(choices)}."
+            raise ValueError(f"There is no exercise {name!r}. {advice}")
     return [e for e in catalogue.values() if not names or e.name in names or e.topic in names]

@@ -21,6 +21,7 @@ from nn.training.checkpoints import load_weights as load_weights
 from nn.training.checkpoints import save_weights as save_weights
 from nn.training.compilation_cache import enable_compilation_cache as enable_compilation_cache
 from nn.training.loop import History as History
+from nn.training.loop import Loss as Loss
 from nn.training.loop import NonFiniteLossError as NonFiniteLossError
 from nn.training.loop import evaluate as evaluate
 from nn.training.loop import fit as fit

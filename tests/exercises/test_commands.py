@@ -31,11 +31,20 @@ def tests_say(monkeypatch):
 
 
 @pytest.mark.parametrize("verb", ["check", "hint", "reset"])
-def test_an_unknown_name_exits_2_with_one_line_that_names_the_choices(verb, capsys):
-    assert commands.main([verb, "liner"]) == 2
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("liner", "'liner'. Did you mean linear"),
+        ("Relu", "Did you mean relu"),
+        ("3", "Did you mean 03_feedforward?"),
+        ("zzz", "Choose from: "),
+    ],
+)
+def test_an_unknown_name_exits_2_with_one_line_that_names_the_nearest_or_the_choices(verb, name, advice, capsys):
+    assert commands.main([verb, name]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1
-    assert "'liner'" in lines[0] and "linear, relu, softmax" in lines[0]
+    assert len(lines) == 1 and advice in lines[0]
+    assert ("linear, relu, softmax" in lines[0]) == (name == "zzz")
 
 
 @pytest.mark.parametrize("level", [1, 2, 3])

@@ -300,7 +300,7 @@ def test_without_jupyter_one_sentence_says_what_to_install(course, capsys, monke
     monkeypatch.setitem(sys.modules, module, None)
     assert main([verb], folder=course) == 1
     (sentence,) = capsys.readouterr().err.splitlines()
-    assert 'pip install "first-principles-jax[lessons]"' in sentence
+    assert "`make notebooks`" in sentence and 'pip install -e ".[lessons]"' in sentence
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
-"""What several tests of networks need: slopes measured by finite differences, and a way past the type checker."""
+"""What several tests of networks need: slopes measured by finite differences."""
 
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -19,9 +18,3 @@ def measured_gradient():
         return slopes
 
     return gradient
-
-
-@pytest.fixture
-def without_type_checks(monkeypatch):
-    """Calls reach the library's own checks, as they do outside of the tests, where no checker of types stands before it."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

@@ -1,5 +1,6 @@
 """`python -m transfer`: its words, its refusals and its exits, on an experiment of a moment; and a true Ctrl-C."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -81,10 +82,12 @@ def test_the_command_in_the_report_gives_its_numbers_again(command, tmp_path):
     assert read_report(tmp_path / "second" / "quick").records == first.records
 
 
-def test_without_a_name_every_experiment_runs(command, tmp_path):
-    status, out, _ = command("--seeds", 2, experiments=[quick("one"), quick("two")])
+def test_without_a_name_every_standard_experiment_runs(command, tmp_path):
+    known = [quick("one"), quick("two"), dataclasses.replace(quick("three"), by_default=False)]
+    status, out, _ = command("--seeds", 2, experiments=known)
     assert status == 0 and out.count("Report: ") == 2
     assert {path.name for path in (tmp_path / "reports").iterdir()} == {"one", "two"}
+    assert command("--seeds", 2, "--experiment", "three", experiments=known)[1].count("Report: ") == 1
 
 
 def test_the_list_names_experiments_and_methods_and_runs_nothing(command, tmp_path):
@@ -116,7 +119,8 @@ def test_help_names_every_option(command):
         (["--shots", "1", "-5"], "at least 1, got -5"),
         (["--shots", "21"], "from 1 to 20"),
         (["--shots", "1.5"], "1.5"),
-        (["--methods", "finetune"], "scratch, fine-tune; got finetune"),
+        (["--methods", "finetune"], "'scratch', 'fine-tune'; got 'finetune'"),
+        (["--seed", "3"], "--seed"),  # and not three seeds
         (["--outt", "x"], "--outt"),
         (["quick"], "quick"),
         (["--out", "file"], "--out expects a folder that can be written, got file"),

@@ -30,6 +30,7 @@ class Experiment:
       seeds: how many seeds to run by default.
       run_seed: maps (seed, shots, names of methods) to the numbers of that seed, as they come.
       configuration: whatever fixes the numbers, as JSON values.
+      by_default: whether `python -m transfer` runs it when it is not asked for by name.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Experiment:
     seeds: int
     run_seed: Callable[[int, Sequence[int], frozenset[str]], Iterator[Number]]
     configuration: dict[str, Any] = field(default_factory=dict)
+    by_default: bool = True
 
     def choose(self, names: Sequence[str] | None) -> tuple[Method, ...]:
         """The methods of these names, with those that they are compared with; all of them for None.
@@ -57,7 +59,7 @@ class Experiment:
             plain = name.replace("_", " ").replace("-", " ")
             matching = [known_name for known_name in known if known_name.replace("-", " ") == plain]
             if not matching:
-                raise ValueError(f"{self.name} expects methods from {', '.join(known)}; got {name}.")
+                raise ValueError(f"{self.name} expects methods from {', '.join(map(repr, known))}; got {name!r}.")
             wanted |= {matching[0], known[matching[0]].reference or self.baseline}
         return tuple(method for method in self.methods if method.name in wanted)
 

@@ -1,6 +1,9 @@
 """Every experiment by its name, as the command line knows it."""
 
 from transfer.experiments.few_labels import FEW_LABELS
+from transfer.experiments.how_much_moves import FINE_TUNING, FINE_TUNING_ELSEWHERE
 from transfer.experiments.negative_transfer import NEGATIVE_TRANSFER
 
-EXPERIMENTS = {experiment.name: experiment for experiment in (FEW_LABELS, NEGATIVE_TRANSFER)}
+EXPERIMENTS = {
+    experiment.name: experiment for experiment in (FEW_LABELS, NEGATIVE_TRANSFER, FINE_TUNING, FINE_TUNING_ELSEWHERE)
+}

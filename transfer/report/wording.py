@@ -69,7 +69,7 @@ def summary(results: Results) -> str:
         return f"{subject} conclusive{': one seed shows no spread' if len(results.finished) == 1 else ''}."
     if len(compared) == 1:
         return f"W{claims[0][1][1:]}."
-    counts = ", ".join(f"{len(pairs)} {name}" for name, pairs in by_verdict.items())
+    counts = ", ".join(f"{len(pairs)} {name}{_fragile_text(pairs)}" for name, pairs in by_verdict.items())
     sentences = [f"The largest {noun}: {claim}." for noun, claim in claims]
     return " ".join([*sentences, f"Of {len(compared)} comparisons between methods: {counts}."])
 
@@ -106,6 +106,11 @@ def _claim(results: Results, row: Outcome, comparison: Comparison) -> str:
         f"{comparison.wins if gained else comparison.losses} of {comparison.n} seeds"
         f"{', though not after adjustment for all comparisons' if row.fragile else ''}"
     )
+
+
+def _fragile_text(pairs: list[tuple[Outcome, Comparison]]) -> str:
+    fragile = sum(row.fragile for row, _ in pairs)
+    return f" ({'all' if fragile == len(pairs) else fragile} {FRAGILE})" if fragile else ""
 
 
 def _digits(comparison: Comparison) -> int:

@@ -4,7 +4,7 @@ import re
 import pytest
 from rich.console import Console
 
-from transfer.report import Method, outcomes, results_table
+from transfer.report import Method, outcomes, results_table, summary
 
 
 def printed(results, width):
@@ -42,6 +42,7 @@ def test_a_verdict_that_holm_takes_back_is_marked(experiment):
     text = printed(noisy, 100)
     assert len(re.findall(r"(?:positive|negative) †", text)) == fragile
     assert "after Holm's adjustment" in " ".join(text.split())
+    assert " †)" in summary(noisy) and "†" not in summary(experiment()), "the sentences above the table say so, too"
 
 
 def test_a_partial_report_says_so_and_a_whole_one_does_not(experiment):
