@@ -235,8 +235,8 @@ def _adapt(function: str, model: nnx.Module, patterns: str | Sequence[str], adap
     for name, ((*above, last), _) in chosen.items():
         parent: Any = model
         for key in above:
-            parent = parent[key] if isinstance(key, int) else getattr(parent, key)
+            parent = parent[key] if isinstance(key, int) else getattr(parent, str(key))
         if isinstance(last, int):
             parent[last] = new[name]
         else:
-            setattr(parent, last, new[name])
+            setattr(parent, str(last), new[name])

@@ -125,7 +125,6 @@ def linear_probe_then_fine_tune(
 
     Reference: Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution".
     """
-    probing = dict(steps=probe_steps, learning_rate=probe_learning_rate)
-    linear_probe(model, images, labels, seed=seed, batch_size=batch_size, **probing)
-    tuning = dict(steps=steps, learning_rate=learning_rate)
-    return fine_tune(model, images, labels, seed=seed, batch_size=batch_size, wrt=wrt, **tuning)
+    options: Any = dict(seed=seed, batch_size=batch_size)
+    linear_probe(model, images, labels, steps=probe_steps, learning_rate=probe_learning_rate, **options)
+    return fine_tune(model, images, labels, steps=steps, learning_rate=learning_rate, wrt=wrt, **options)

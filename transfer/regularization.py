@@ -36,12 +36,12 @@ def l2_sp(alpha: float, *, beta: float = 0.0, head: str = "head") -> optax.Gradi
     if not (alpha >= 0 and beta >= 0):
         raise ValueError(f"l2_sp expects alpha and beta of at least 0, got {alpha} and {beta}.")
 
-    def init(parameters):
+    def init(params):
         # A copy: `fit` gives the memory of the parameters away at each step.
-        return jax.tree.map(jnp.copy, parameters)
+        return jax.tree.map(jnp.copy, params)
 
-    def update(gradients, start, parameters=None):
-        if parameters is None:
+    def update(updates, state, params=None):
+        if params is None:
             raise ValueError(
                 "l2_sp expects the parameters as well as the gradients: optimizer.update(gradients, state, parameters)."
             )
@@ -49,7 +49,7 @@ def l2_sp(alpha: float, *, beta: float = 0.0, head: str = "head") -> optax.Gradi
         def pulled(path, gradient, weight, began):
             return gradient + (beta * weight if matches(dotted_keys(path), head) else alpha * (weight - began))
 
-        return jax.tree_util.tree_map_with_path(pulled, gradients, parameters, start), start
+        return jax.tree_util.tree_map_with_path(pulled, updates, params, state), state
 
     return optax.GradientTransformation(init, update)
 

@@ -38,8 +38,8 @@ def layerwise_lr_decay(
     layer_of = _layer_of("layerwise_lr_decay", model, layers)
     factor = {name: decay ** (len(layers) - 1 - layer) for name, layer in layer_of.items()}
 
-    def scale(updates, state, parameters=None):
-        del parameters
+    def scale(updates, state, params=None):
+        del params
         return jax.tree_util.tree_map_with_path(lambda path, update: factor[dotted_keys(path)] * update, updates), state
 
     return optax.chain(optimizer, optax.GradientTransformation(optax.init_empty_state, scale))
@@ -68,7 +68,7 @@ def gradual_unfreezing(
         raise ValueError(f"gradual_unfreezing expects starts from 0 on, one of them 0, got {dict(starts)}.")
     patterns = patterns_of(tuple(starts))
     layer_of = _layer_of("gradual_unfreezing", model, patterns)
-    groups = {str(layer): _delayed(optimizer, start) for layer, start in enumerate(starts.values())}
+    groups: Any = {str(layer): _delayed(optimizer, start) for layer, start in enumerate(starts.values())}
 
     def labels(parameters):
         return jax.tree_util.tree_map_with_path(lambda path, _: str(layer_of[dotted_keys(path)]), parameters)
@@ -82,11 +82,11 @@ class _DelayedState(NamedTuple):
 
 
 def _delayed(optimizer: optax.GradientTransformation, start: int) -> optax.GradientTransformation:
-    def init(parameters):
-        return _DelayedState(jnp.array(0), optimizer.init(parameters))
+    def init(params):
+        return _DelayedState(jnp.array(0), optimizer.init(params))
 
-    def update(updates, state, parameters=None):
-        new, inner = optimizer.update(updates, state.inner, parameters)
+    def update(updates, state, params=None):
+        new, inner = optimizer.update(updates, state.inner, params)
         begun = state.step >= start
         new = jax.tree.map(lambda update: jnp.where(begun, update, jnp.zeros_like(update)), new)
         inner = jax.tree.map(lambda new, old: jnp.where(begun, new, old), inner, state.inner)

@@ -1,5 +1,7 @@
 """Adapters begin as the identity, train alone, and leave without a trace."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +19,7 @@ from transfer.freezing import trainable_filter
 ADAMW = optax.adamw(1e-2, weight_decay=0.1)
 random = np.random.default_rng(0)
 X = jnp.asarray(random.normal(size=(5, 6)), jnp.float32)
-APPLY = {
+APPLY: dict[str, Any] = {
     "lora": lambda model, patterns="hidden": apply_lora(model, patterns, rank=2, alpha=3.0, rngs=nnx.Rngs(7)),
     "bottleneck": lambda model, patterns="hidden": apply_bottlenecks(model, patterns, features=3, rngs=nnx.Rngs(7)),
 }

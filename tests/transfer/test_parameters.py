@@ -100,4 +100,4 @@ def test_two_names_cannot_become_one(without_type_checks):
     with pytest.raises(ValueError, match="expects names that stay different"):
         load_pretrained(network(1), weights, rename={"hidden.0": "hidden.1"})
     with pytest.raises(ValueError, match=r'expects on_mismatch "raise" or "report", got \'skip\''):
-        load_pretrained(network(1), weights, on_mismatch="skip")
+        load_pretrained(network(1), weights, on_mismatch="skip")  # type: ignore[arg-type]

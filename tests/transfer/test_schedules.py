@@ -1,5 +1,7 @@
 """Layers that learn at their own rate, and from their own step on."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,7 +32,7 @@ def leaves(model):
     return {".".join(map(str, path)): np.array(variable[...]) for path, variable in flat}
 
 
-def train(model, optimizer, steps, wrt=nnx.Param):
+def train(model, optimizer, steps, wrt: Any = nnx.Param):
     fit(model, DATA.batches(8, seed=0), optimizer=optimizer, steps=steps, wrt=wrt)
     return leaves(model)
 
