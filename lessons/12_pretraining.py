@@ -345,5 +345,5 @@ assert few_labels.CONFIGURATION["pretraining_steps"] == 5 * few_labels.CONFIGURA
 # 3. Train the head first and then everything, in two calls: `linear_probe`, then `fine_tune` with a small learning rate. With
 #    twenty pictures each, is it better than either? How would you choose the rate without looking at the test pictures?
 #
-# **Exercise:** this lesson has none of its own yet. `pytest exercises/03_feedforward` has the parts that its networks are
-# made of.
+# **Exercise:** `pytest exercises/12_pretraining`: write `unit_length`, `class_prototypes`, `replace_head` and `shift_labels`
+# yourself. `python -m exercises next` says where to begin.

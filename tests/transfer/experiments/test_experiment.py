@@ -113,7 +113,10 @@ def test_an_interrupt_keeps_the_seeds_that_finished(stop):
         ({"shots": (0,)}, "shots from 1 to 20.*got 0"),
         ({"shots": (1, 21)}, "shots from 1 to 20.*got 1, 21"),
         ({"shots": ()}, "shots from 1 to 20.*got none"),
-        ({"methods": ("fine-tune", "finetune")}, "methods from 'scratch', 'fine-tune', 'frozen features', 'control'; got 'finetune'"),
+        (
+            {"methods": ("fine-tune", "finetune")},
+            "methods from 'scratch', 'fine-tune', 'frozen features', 'control'; got 'finetune'",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_runs(choice, message):

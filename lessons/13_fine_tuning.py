@@ -1,0 +1,435 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # Fine-tuning: how much should move?
+#
+# You have a network that reads one kind of handwriting, and a hundred labelled pictures of another kind. You may train all of
+# the network on the hundred, or its last layer alone, or something in between. Which? And what happens to what it could do
+# before?
+#
+# By the end you will have looked at what moves when you train, found two ways in which a "frozen" network moves all the same,
+# built an *adapter* by hand, and seen why the answer depends on which pictures come next.
+#
+# Needed: lesson 12 (pretraining, features, head, linear probe). Time: about a minute and a half to run on two cores.
+
+# %%
+# On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+address, clone = "", Path("first-principles-jax").resolve()
+hosted = "google.colab" in sys.modules or not {"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}.isdisjoint(os.environ)
+around = Path(globals().get("__file__", "notebook")).resolve().parents
+root = next((folder for folder in [*around, clone] if (folder / "lessons" / "bootstrap.py").exists()), None)
+if root is None:
+    assert hosted and address, f"Open this notebook inside its course: {address or 'not published yet'}."
+    subprocess.run(["git", "clone", "--depth", "1", address, str(root := clone)], check=True)
+sys.path.insert(0, str(root))
+
+from lessons import bootstrap
+
+if hosted:
+    bootstrap.prepare()
+
+# %%
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import optax
+from flax import nnx
+
+import nn
+from lessons import figures
+from nn.models import MLP, MLPConfig
+from nn.training import cosine_adam, evaluate, fit, predict
+from transfer import (
+    Distillation,
+    apply_lora,
+    extract_features,
+    fine_tune,
+    freeze,
+    gradual_unfreezing,
+    load_pretrained,
+    merge_lora,
+    parameter_summary,
+    replace_head,
+    trainable_filter,
+    unmerge_lora,
+)
+from transfer.experiments import how_much_moves, run
+from transfer.experiments.how_much_moves import FINE_TUNING, FINE_TUNING_ELSEWHERE
+from transfer.experiments.images import images
+from transfer.report import mean_interval, outcomes
+
+figures.use_lesson_style()
+_ = nn.training.enable_compilation_cache()  # what was compiled once is not compiled again
+
+# %% [markdown]
+# ## Two kinds of digits
+#
+# The **source** is MNIST: 4,000 pictures to learn from. The **target** are the digits of lesson 03, written by other people,
+# scanned at 8×8 pixels: ten of each class to learn from. Both are brought to 16×16. The question is the same for both, *which
+# digit is this?*, but the pictures come from elsewhere: another **domain**.
+
+# %%
+seed = 0
+source_x, source_y = images("mnist_5k", "train")
+x, y = how_much_moves.target(seed, shots=10)
+test_x, test_y = images("digits", "test")
+source_test_x, source_test_y = images("mnist_5k", "test")
+
+for pictures, labels, name in ((source_x, source_y, "MNIST, the source"), (x, y, "the digits, the target")):
+    chosen = [np.flatnonzero(labels == digit)[i] for i in range(2) for digit in range(10)]
+    figures.show_images(pictures[chosen].reshape(-1, 16, 16))
+    plt.suptitle(name, fontsize=10)
+    plt.show()
+
+pretrained = how_much_moves.pretrained(seed)  # hidden layers of 256, 256 and 128 units, 1,000 steps on MNIST
+before = evaluate(pretrained, source_test_x, source_test_y), evaluate(pretrained, test_x, test_y)
+print(f"trained on MNIST: right on new pictures of MNIST {before[0]:.1%}, on the digits {before[1]:.1%}")
+
+# %% [markdown]
+# It reads its own domain well, and the other one much worse, although the ten classes are the same.
+#
+# ## Look before you train: what will move?
+#
+# `freeze` (lesson 12) says which part of a network may move. `parameter_summary` shows what that comes to, *before* anything is
+# trained: each parameter, whether it trains, and how many numbers the optimizer has to remember. (Adam keeps two for each
+# number that it trains, lesson 04.) A pattern that froze too much or too little is seen here in a second, and in a loss curve
+# never.
+
+# %%
+model = replace_head(pretrained, 10, rngs=nnx.Rngs(1000))
+everything = parameter_summary(model, optimizer=optax.adam(1e-3))
+head_only = parameter_summary(model, freeze(model, "hidden"), optimizer=optax.adam(1e-3))
+print(head_only)
+_ = freeze(model, ())  # nothing is frozen any more
+
+# %% [markdown]
+# ## Two ways in which the frozen moves
+#
+# In the network above only parameters can move. Many networks have more: **batch normalization** (lesson 04) keeps running
+# averages, and moves them in every forward pass in training, whatever the optimizer does. **Dropout** silences other units each
+# time. So "leave these parameters out of the optimizer" is not "freeze these layers". Here is a network that has both. We train
+# its head alone, in two ways: once by selecting the head's parameters, once by `freeze`. Then we ask how far the *features* of
+# the same ten pictures have moved.
+
+
+# %%
+def restless():
+    config = MLPConfig(in_features=256, hidden=(64, 32), out_features=10, normalization="batch", dropout=0.2)
+    return MLP(config, rngs=nnx.Rngs(0))
+
+
+def moved_features(choose):
+    """The largest change in ten pictures' features after the head alone was trained."""
+    model = restless()
+    old = extract_features(model, x[:10])
+    fine_tune(model, x, y, steps=50, seed=0, learning_rate=1e-2, wrt=choose(model))
+    return abs(extract_features(model, x[:10]) - old).max()
+
+
+by_filter = moved_features(lambda model: trainable_filter(model, include="head"))
+by_freezing = moved_features(lambda model: freeze(model, ("hidden", "norms", "dropouts")))
+print(f"largest change of a feature: the head selected {by_filter:.2f}, all else frozen {by_freezing:.2f}")
+
+# %% [markdown]
+# Selecting the head left every parameter of the body as it was, to the last bit, and its *features* moved all the same: the
+# running averages had gone to the new pictures. `freeze` also holds those layers in evaluation mode, and keeps them there
+# through a later `model.train()`.
+#
+# ## How far does each layer go?
+#
+# Now train everything on the hundred pictures, and measure how far each layer's weights have gone: the length of the change,
+# relative to the length of the weights.
+
+
+# %%
+def kernels(model):
+    return [np.asarray(layer.kernel[...]) for layer in (*model.hidden, model.head)]
+
+
+def distances(method):
+    """How far each layer has gone from where it began; of the head, from its random start."""
+    start = replace_head(pretrained, 10, rngs=how_much_moves.rngs(seed, how_much_moves.HEAD))
+    pairs = zip(kernels(how_much_moves.trained(seed, 10, method)), kernels(start), strict=True)
+    return [float(np.linalg.norm(new - old) / np.linalg.norm(old)) for new, old in pairs]
+
+
+layers = ["hidden.0", "hidden.1", "hidden.2", "head"]
+ways = ["fine-tune", "probe, then fine-tune", "L2-SP", "linear probe"]
+gone = {way: distances(way) for way in ways}
+figure, axis = plt.subplots(figsize=(7, 3))
+for i, way in enumerate(ways):
+    axis.bar(np.arange(4) + 0.2 * (i - 1.5), gone[way], width=0.2, label=way)
+axis.set_xticks(range(4), layers)
+axis.set(ylabel="change / size", title="How far the weights of each layer have gone")
+axis.grid(visible=False, axis="x")
+axis.legend(fontsize="small")
+plt.show()
+for way in ways:
+    print(f"{way:24s}", *(f"{distance:6.3f}" for distance in gone[way]))
+
+# %% [markdown]
+# The head goes furthest: it began at random. In the layers below, the ways differ:
+#
+# - **Fine-tune** moves all of them. Its first steps are taken with a head that is still random, so the gradient that reaches
+#   the features is random, too: it bends them to suit a head that is about to change.
+# - **Probe, then fine-tune** (LP-FT) trains the head alone first, then everything with a smaller learning rate. When the
+#   features begin to move, the head already fits, and little is left to bend (Kumar et al. 2022).
+# - **L2-SP** adds to the loss how far each weight is from where it *started* (Li et al. 2018): α/2 · |w − w₀|². Ordinary weight
+#   decay (lesson 04) pulls to 0 instead, away from what was pretrained.
+# - The **linear probe** moves nothing but the head.
+#
+# ## A change of low rank
+#
+# Look at *what* fine-tuning changed in one layer. The change is a matrix as large as the layer's kernel. Any matrix is a sum of
+# simple ones, a column times a row each, ordered by size: the **singular values** say how large each is. If the first few are
+# much larger than the rest, the matrix is nearly one of **low rank**: a few columns and a few rows say it all.
+
+# %%
+fine_tuned = how_much_moves.trained(seed, 10, "fine-tune")
+change = kernels(fine_tuned)[1] - kernels(pretrained)[1]
+values = np.linalg.svd(change, compute_uv=False)
+kernel_values = np.linalg.svd(kernels(pretrained)[1], compute_uv=False)
+shares = {"what fine-tuning changed": values, "the pretrained kernel": kernel_values}
+curves = {name: (np.arange(1, 65), 100 * (np.cumsum(v**2) / (v**2).sum())[:64]) for name, v in shares.items()}
+axis = figures.plot_curves(curves, xlabel="how many of the 256 directions", ylabel="share of all squares (%)")
+axis.set_title("A change of a few directions (hidden.1)")
+axis.set_ylim(0, 102)
+plt.show()
+first_four = {name: curve[1][3] for name, curve in curves.items()}
+print(*(f"{name}: the first four hold {share:.0f}%" for name, share in first_four.items()), sep="\n")
+
+# %% [markdown]
+# So do not learn a whole matrix of changes. Learn a thin one of 256 × 4, A, and one of 4 × 256, B, and let the layer compute
+#
+# $$x W + b + \tfrac{\alpha}{r}\, x A B,$$
+#
+# with W and b as they were pretrained. This is **LoRA**, low-rank adaptation (Hu et al. 2022); r = 4 is its **rank**, and α, a
+# number of your choice, says how much the product counts. B begins at 0, so that at first nothing is changed at all.
+
+# %%
+weights, bias = pretrained.hidden[1].kernel[...], pretrained.hidden[1].bias[...]
+a = nn.layers.lecun_normal()(jax.random.key(0), (256, 4))
+b = jnp.zeros((4, 256))
+inputs = jax.nn.relu(jnp.asarray(x) @ pretrained.hidden[0].kernel[...] + pretrained.hidden[0].bias[...])
+
+
+def adapted(inputs, a, b, alpha=4.0):
+    return inputs @ weights + bias + alpha / 4 * (inputs @ a) @ b
+
+
+at_first = float(abs(adapted(inputs, a, b) - (inputs @ weights + bias)).max())
+print(f"{a.size + b.size:,} numbers to train in place of {weights.size:,}; the outputs differ at first by {at_first}")
+
+# %% [markdown]
+# `apply_lora` does that to every linear layer that a pattern names, and returns the filter of what it added. Keep to that
+# filter. LoRA's two matrices are parameters like all others, and so is W: a training loop that is told "train the parameters"
+# trains all of them. Here no *gradient* reaches W, but weight decay needs none.
+
+
+# %%
+def base_moved(use_filter):
+    """How far the pretrained weights go under AdamW, which shrinks whatever it is given."""
+    model = replace_head(pretrained, 10, rngs=nnx.Rngs(1000))
+    added = apply_lora(model, "hidden", rank=4, rngs=nnx.Rngs(1))
+    wrt = nnx.Any(added, trainable_filter(model, include="head")) if use_filter else nnx.Param
+    fine_tune(model, x, y, steps=50, seed=0, optimizer=decaying, wrt=wrt)
+    return float(abs(model.hidden[1].kernel[...] - weights).max())
+
+
+decaying = optax.adamw(3e-3, weight_decay=0.1)
+leaks = {name: base_moved(name == "the filter") for name in ("the filter", "every parameter")}
+for name, moved in leaks.items():
+    print(f"trained {name:16s} the pretrained kernel moved by {moved:.4f}")
+
+with_lora = how_much_moves.trained(seed, 10, "LoRA")
+lora_summary = parameter_summary(with_lora, trainable_filter(with_lora, include=("*.lora_a", "*.lora_b", "head")))
+apart = with_lora(jnp.asarray(x))
+merge_lora(with_lora)
+merged_gap = float(abs(with_lora(jnp.asarray(x)) - apart).max())
+unmerge_lora(with_lora)
+unmerged_gap = float(abs(with_lora(jnp.asarray(x)) - apart).max())
+print(f"LoRA and a head: {lora_summary.trainable:,} of {everything.trainable:,} numbers train")
+print(f"scores change by {merged_gap:.6f} when A B is merged into W, and by {unmerged_gap} when it is taken out again")
+
+# %% [markdown]
+# `merge_lora` puts the product into the kernel when training is over: the layer then costs what it cost before. One large
+# network can serve many tasks, each with two thin matrices of its own.
+#
+# ## So, how much should move?
+#
+# Five seeds, each with its own pretrained network and its own hundred pictures; all ways get the same. The rates and α were
+# fixed beforehand. First the test that one would do: new pictures of the *target*.
+
+# %%
+here, elsewhere = run(FINE_TUNING), run(FINE_TUNING_ELSEWHERE)
+
+
+def gains(results):
+    rows = {row.method.name: row for row in outcomes(results)}
+    differences = {name: row.comparison for name, row in rows.items() if row.comparison is not None}
+    return {name: (100 * c.mean, 100 * c.low, 100 * c.high) for name, c in differences.items()}, rows
+
+
+def show(gain, rows):
+    for name, row in rows.items():
+        difference = "{:+.1f} [{:.1f}, {:.1f}]".format(*gain[name]) if name in gain else "what the others are compared with"
+        print(f"{name:24s}{100 * row.accuracy.mean:5.1f}%   {difference}")
+
+
+gain_here, rows_here = gains(here)
+figures.plot_intervals(
+    gain_here, reference=0, xlabel="points over training from scratch", title="On new pictures of the target"
+)
+plt.show()
+show(gain_here, rows_here)
+
+# %% [markdown]
+# Grey intervals hold 0. With a hundred pictures of its own the target hardly needs the source: whatever we do
+# with it, the differences are within a point or two, and mostly grey. (A head on random features, the control, is worse.) If
+# this were all, you would fine-tune and be done.
+#
+# Now take *the same networks*, and show them MNIST again. No label told them anything about MNIST since they were pretrained.
+# This is what happens to a network in use: sooner or later pictures come that its last training said nothing of. (Here the
+# differences are to *fine-tuning*.)
+
+# %%
+gain_elsewhere, rows_elsewhere = gains(elsewhere)
+figures.plot_intervals(gain_elsewhere, reference=0, xlabel="points over fine-tuning", title="On pictures of the source")
+plt.show()
+show(gain_elsewhere, rows_elsewhere)
+
+# %% [markdown]
+# Here the order is clear: **the less has moved, the more is left.** The linear probe, which gained nothing on the target,
+# keeps most elsewhere; LP-FT comes next; L2-SP and LoRA lie between those and fine-tuning. (All of them read MNIST worse than
+# the pretrained network did: their heads are new, and have learned from a hundred pictures of other digits.)
+#
+# And the control: a probe on random features is the worst of all. To leave a network alone is worth something only if it has
+# learned something.
+#
+# So "which way is best?" has no answer before you say *on which pictures*. If the pictures to come are like those you train on
+# and there are enough of them, let everything move. If they may be others, move little.
+#
+# ## One layer at a time
+#
+# Between "all at once" and "the head alone" there is also a way in time: first the head, then one more layer every few steps
+# (Howard and Ruder 2018). `gradual_unfreezing` is an optimizer that does that: what a layer's Adam remembers begins when the
+# layer begins, and what those before it remember is carried on.
+
+# %%
+starts = {"head": 0, "hidden.2": 30, "hidden.1": 60, "hidden.0": 90}
+checks, journey = (15, 45, 75, 105), {layer: [] for layer in starts}
+for steps in checks:
+    model = replace_head(pretrained, 10, rngs=nnx.Rngs(1000))
+    start = kernels(model)
+    fine_tune(model, x, y, steps=steps, seed=0, optimizer=gradual_unfreezing(model, optax.adam(1e-3), starts))
+    for layer, new, old in zip(layers, kernels(model), start, strict=True):
+        journey[layer].append(float(abs(new - old).max()))
+print("largest change after", *(f"{steps:8d}" for steps in checks), "steps")
+for layer, changes in journey.items():
+    print(f"{layer:20s}", *(f"{change:8.4f}" for change in changes))
+
+# %% [markdown]
+# ## A small network that learns from a large one
+#
+# The fine-tuned network may be too large for where it is to run. **Distillation** (Hinton et al. 2015) trains a small one,
+# the student, to say what the large one, the teacher, says: not only which class, but the chances of all ten. And it needs no
+# labels! There are a thousand more digits that nobody has labelled; the teacher says what they are, rightly or wrongly.
+#
+# Both students have 16 hidden units. One learns from the hundred labels; the other from what the teacher says of all thousand
+# digits. The chances are compared at a **temperature** of 2: scores are halved before the softmax, on both sides, which
+# makes the small chances larger, and them easier to learn from.
+
+# %%
+unlabelled, _ = images("digits", "train")
+pool = slice(0, 1000)
+
+
+def student(seed):
+    return MLP(MLPConfig(in_features=256, hidden=(16,), out_features=10), rngs=nnx.Rngs(seed))
+
+
+def students(seed):
+    """Test accuracy of a student taught by labels, of one taught by the teacher, and of the teacher."""
+    teacher = how_much_moves.trained(seed, 10, "probe, then fine-tune")
+    by_labels, by_teacher = student(seed), student(seed)
+    fine_tune(by_labels, *how_much_moves.target(seed, 10), steps=600, seed=seed, learning_rate=3e-3)
+    data = nn.data.Dataset.from_arrays({"image": unlabelled[pool], "teacher_logits": predict(teacher, unlabelled[pool])})
+    fit(by_teacher, data.batches(64, seed=seed), optimizer=cosine_adam(3e-3, 600), steps=600, loss=Distillation(weight=1.0))
+    return [evaluate(model, test_x, test_y) for model in (by_labels, by_teacher, teacher)]
+
+
+taught = 100 * np.array([students(seed) for seed in range(5)])
+taught_gain = mean_interval(taught[:, 1] - taught[:, 0])
+sizes = [parameter_summary(model).trainable for model in (pretrained, student(0))]
+print(f"weights: teacher {sizes[0]:,}, student {sizes[1]:,}")
+for name, accuracy in zip(("student, hundred labels", "student, the teacher's word", "teacher"), taught.mean(0), strict=True):
+    print(f"{name:28s}{accuracy:.1f}%")
+print(f"what the teacher is worth: {taught_gain.mean:+.1f} points [{taught_gain.low:.1f}, {taught_gain.high:.1f}], five seeds")
+
+# %% [markdown]
+# The student has never seen a label, and does better than the one that has.
+#
+# ## A checkpoint that does not fit
+#
+# One more accident, the most expensive of all, for it makes no noise: weights that are loaded under other names, or into a part
+# of the network only. The rest stays random, training starts, and the result is a little disappointing. `load_pretrained`
+# refuses, and lists everything that does not fit; or it loads what fits and gives you the list.
+
+# %%
+other = replace_head(how_much_moves.untrained(1), 20, rngs=nnx.Rngs(2))
+try:
+    load_pretrained(other, pretrained)
+except ValueError as error:
+    refusal = str(error)
+print(refusal, "\n")
+report = load_pretrained(other, pretrained, on_mismatch="report")
+print(f"asked for a report: {len(report.loaded)} loaded, mismatched: {', '.join(report.mismatched)}")
+
+# %% [markdown]
+# ## What we claimed, checked
+
+# %%
+assert before[0] > 0.9 and before[1] < before[0] - 0.15, "the pretrained network reads its own domain, and the other one worse"
+assert head_only.trainable == 128 * 10 + 10 and head_only.optimizer_numbers == 2 * head_only.trainable, "the head alone trains"
+assert by_filter > 0.1 and by_freezing == 0, "a filter holds the parameters, freezing holds the features"
+assert gone["linear probe"][:3] == [0, 0, 0], "the probe moves the head alone"
+for way in ("probe, then fine-tune", "L2-SP"):
+    assert all(less < more for less, more in zip(gone[way][:3], gone["fine-tune"][:3], strict=True)), f"{way} moves less"
+assert first_four["what fine-tuning changed"] > 2 * first_four["the pretrained kernel"], "what changed is of lower rank"
+assert at_first == 0 and leaks["the filter"] == 0 < leaks["every parameter"], "LoRA's base stays, under its own filter"
+assert merged_gap < 1e-2 and unmerged_gap == 0, "merged is the same to rounding, unmerged exactly"
+assert lora_summary.trainable < 0.1 * everything.trainable
+assert max(abs(mean) for name, (mean, _, _) in gain_here.items() if name != "random features") < 6, "little to choose, here"
+for way in ("linear probe", "probe, then fine-tune", "L2-SP", "LoRA"):
+    assert gain_elsewhere[way][1] > 0, f"{way} keeps more than fine-tuning"
+assert gain_elsewhere["random features"][2] < 0 and gain_elsewhere["scratch"][2] < 0, "it is what was pretrained that is kept"
+for layer, changes in journey.items():
+    for change, steps in zip(changes, checks, strict=True):
+        assert (change > 0) == (steps > starts[layer]), f"{layer} joins at its own step"
+assert taught_gain.low > 0 and sizes[1] < sizes[0] / 30, (
+    "a teacher's word is worth something, to a network a thirtieth its size"
+)
+assert "head.kernel is (128, 10), expected (128, 20)" in refusal and set(report.mismatched) == {"head.kernel", "head.bias"}
+
+# %% [markdown]
+# ## Try
+#
+# 1. Give fine-tuning a smaller learning rate, or fewer steps: `how_much_moves.CONFIGURATION`. Does it keep more of MNIST?
+#    What does it pay for that on the digits? (Choose on held-out training pictures, not on the test pictures.)
+# 2. LoRA of rank 1, 4, 16 and 64: how much does each reach here and elsewhere? At which rank is it fine-tuning again?
+# 3. `layerwise_lr_decay` gives each layer its own learning rate, smaller further down. Put it in
+#    place of L2-SP in the experiment. Where does it come to lie?
+#
+# **Exercise:** `pytest exercises/13_fine_tuning`: write `matches`, `lora`, `l2_sp` and `distillation_loss` yourself. `python -m
+# exercises next` says where to begin.
