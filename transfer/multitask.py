@@ -4,22 +4,23 @@ What the tasks share costs once and is learned from the data of all. Whether tha
 their gradients lie to each other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
+from nn.data import Batches
 from nn.layers import Linear
 from nn.layers.containers import List
 from nn.models import Classifier
 from nn.training import classification_loss
 
 Gradient = Any  # a tree of arrays, as jax.grad gives it
-TaskLoss = Callable[[Any, Mapping[str, Any]], Any]
 
 
 def gradient_cosine(first: Gradient, second: Gradient) -> Float[Array, ""]:
@@ -120,14 +121,40 @@ class SharedBody(nnx.Module):
         return self.heads[task](self.body.features(x))
 
 
+@dataclass(frozen=True)
+class TaskBatches:
+    """Batches of several tasks side by side, as `fit` and `MultitaskLoss` need them: `image_0`, `label_0`, `image_1`, …
+
+    Each task keeps its own order and its own size of batches.
+    """
+
+    tasks: tuple[Batches, ...]
+
+    def from_step(self, step: int) -> "TaskBatches":
+        """The same batches, beginning at a step."""
+        return replace(self, tasks=tuple(batches.from_step(step) for batches in self.tasks))
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What decides the batches, for the checkpoints of `nn.training.fit`."""
+        return {f"task_{task}": batches.settings for task, batches in enumerate(self.tasks)}
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        for parts in zip(*self.tasks, strict=False):
+            yield {f"{name}_{task}": array for task, part in enumerate(parts) for name, array in part.items()}
+
+
 @dataclass(frozen=True, kw_only=True)
 class MultitaskLoss:
-    """A loss for `fit` on batches of `image_0`, `label_0`, `image_1`, …: one pair for each task of a `SharedBody`.
+    """A loss for `fit` on `TaskBatches`: `image_0`, `label_0`, `image_1`, …, a pair for each task of a `SharedBody`.
+
+    It records `loss_0`, `loss_1`, … and `cosine`, that of the first and the last task's gradients, where it knows them.
 
     Args:
       tasks: how many.
       weighting: "sum" adds the tasks' losses; "uncertainty" weighs them by what the network learns of their noise; "pcgrad"
         adds them and rids each gradient of what works against another.
+      one_head: whether all tasks share the first head, too: for tasks whose classes are said to be the same.
 
     Raises:
       ValueError: for fewer than one task or another weighting.
@@ -135,6 +162,7 @@ class MultitaskLoss:
 
     tasks: int = 2
     weighting: str = "sum"
+    one_head: bool = False
 
     def __post_init__(self):
         if self.tasks < 1 or self.weighting not in ("sum", "uncertainty", "pcgrad"):
@@ -152,7 +180,7 @@ class MultitaskLoss:
     def of_task(self, model: SharedBody, batch: Mapping[str, Any], task: int) -> Float[Array, ""]:
         """The loss of one task alone."""
         labelled = {"image": batch[f"image_{task}"], "label": batch[f"label_{task}"]}
-        return classification_loss(lambda images: model(images, task), labelled)[0]
+        return classification_loss(lambda images: model(images, 0 if self.one_head else task), labelled)[0]
 
     def _projected(self, model, batch):
         """A number whose value is the sum of the losses and whose gradient is PCGrad's."""

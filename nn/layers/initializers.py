@@ -136,7 +136,7 @@ def orthogonal(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.flo
 
 
 def _draw(sample: Callable[..., Array], key: Key[Array, ""], shape: Sequence[int], dtype: Any) -> Array:
-    """sample(key, shape, dtype), compiled in a hurry: the same numbers, a third of the time until they are there.
+    """sample(key, shape, dtype), compiled in a hurry: the same numbers but for a last bit, in a third of the time.
 
     Every shape is a program of its own, and runs once for each layer: to optimize it takes XLA far longer than to run it.
     """

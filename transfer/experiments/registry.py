@@ -3,7 +3,8 @@
 from transfer.experiments.few_labels import FEW_LABELS
 from transfer.experiments.how_much_moves import FINE_TUNING, FINE_TUNING_ELSEWHERE
 from transfer.experiments.negative_transfer import NEGATIVE_TRANSFER
+from transfer.experiments.two_tasks import TWO_TASKS
 
 EXPERIMENTS = {
-    experiment.name: experiment for experiment in (FEW_LABELS, NEGATIVE_TRANSFER, FINE_TUNING, FINE_TUNING_ELSEWHERE)
+    experiment.name: experiment for experiment in (FEW_LABELS, NEGATIVE_TRANSFER, FINE_TUNING, FINE_TUNING_ELSEWHERE, TWO_TASKS)
 }

@@ -165,7 +165,7 @@ def test_from_the_same_keys_it_begins_as_flax_does_and_leaves_the_next_layer_the
     (own, own_keys), (flax, flax_keys) = begun
     assert own.keys() == flax.keys() and own_keys == flax_keys
     for key, value in own.items():
-        np.testing.assert_allclose(value, flax[key], rtol=1e-6)
+        np.testing.assert_allclose(value, flax[key], rtol=1e-5, atol=1e-6)  # an orthogonal kernel enlarges a last bit
 
 
 def randomize(module, seed=0):
@@ -223,7 +223,7 @@ def outcome(module, call, x):
 @every_pair
 def test_from_the_same_rngs_both_begin_with_the_same_weights(name):
     ours, theirs = build(name)
-    assert_same(nnx.state(ours, WEIGHTS), nnx.state(theirs, WEIGHTS), rtol=1e-6)
+    assert_same(nnx.state(ours, WEIGHTS), nnx.state(theirs, WEIGHTS), rtol=1e-5, atol=1e-6)
 
 
 @every_pair
