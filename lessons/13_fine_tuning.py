@@ -97,7 +97,8 @@ before = evaluate(pretrained, source_test_x, source_test_y), evaluate(pretrained
 print(f"trained on MNIST: right on new pictures of MNIST {before[0]:.1%}, on the digits {before[1]:.1%}")
 
 # %% [markdown]
-# It reads its own domain well, and the other one much worse, although the ten classes are the same.
+# It reads its own domain well, and the other one much worse, although the ten classes are the same. From here on the network
+# gets a fresh head for the digits, as it would if the classes were others (lesson 12), so that every way below starts alike.
 #
 # ## Look before you train: what will move?
 #
@@ -111,7 +112,7 @@ model = replace_head(pretrained, 10, rngs=nnx.Rngs(1000))
 everything = parameter_summary(model, optimizer=optax.adam(1e-3))
 head_only = parameter_summary(model, freeze(model, "hidden"), optimizer=optax.adam(1e-3))
 print(head_only)
-_ = freeze(model, ())  # nothing is frozen any more
+_ = freeze(model, ())  # frees everything again; the filter that it returns is not needed
 
 # %% [markdown]
 # ## Two ways in which the frozen moves
@@ -139,7 +140,9 @@ def moved_features(choose):
 
 by_filter = moved_features(lambda model: trainable_filter(model, include="head"))
 by_freezing = moved_features(lambda model: freeze(model, ("hidden", "norms", "dropouts")))
+size = abs(extract_features(restless(), x[:10])).max()
 print(f"largest change of a feature: the head selected {by_filter:.2f}, all else frozen {by_freezing:.2f}")
+print(f"(the largest feature is {size:.2f})")
 
 # %% [markdown]
 # Selecting the head left every parameter of the body as it was, to the last bit, and its *features* moved all the same: the
@@ -157,6 +160,10 @@ def kernels(model):
     return [np.asarray(layer.kernel[...]) for layer in (*model.hidden, model.head)]
 
 
+def named_weights(model):
+    return {".".join(map(str, path)): np.array(value[...]) for path, value in nnx.to_flat_state(nnx.state(model, nnx.Param))}
+
+
 def distances(method):
     """How far each layer has gone from where it began; of the head, from its random start."""
     start = replace_head(pretrained, 10, rngs=how_much_moves.rngs(seed, how_much_moves.HEAD))
@@ -165,11 +172,11 @@ def distances(method):
 
 
 layers = ["hidden.0", "hidden.1", "hidden.2", "head"]
-ways = ["fine-tune", "probe, then fine-tune", "L2-SP", "linear probe"]
+ways = ["fine-tune", "fine-tune, gently", "probe, then fine-tune", "L2-SP", "linear probe"]
 gone = {way: distances(way) for way in ways}
 figure, axis = plt.subplots(figsize=(7, 3))
 for i, way in enumerate(ways):
-    axis.bar(np.arange(4) + 0.2 * (i - 1.5), gone[way], width=0.2, label=way)
+    axis.bar(np.arange(4) + 0.17 * (i - 2), gone[way], width=0.17, label=way)
 axis.set_xticks(range(4), layers)
 axis.set(ylabel="change / size", title="How far the weights of each layer have gone")
 axis.grid(visible=False, axis="x")
@@ -177,9 +184,11 @@ axis.legend(fontsize="small")
 plt.show()
 for way in ways:
     print(f"{way:24s}", *(f"{distance:6.3f}" for distance in gone[way]))
+rates = {name: how_much_moves.CONFIGURATION[name] for name in ("learning_rate", "probe_learning_rate", "second_learning_rate")}
+print(f"{how_much_moves.CONFIGURATION['steps']} steps each, the probe before LP-FT as many again; rates: {rates}")
 
 # %% [markdown]
-# The head goes furthest: it began at random. In the layers below, the ways differ:
+# The ways, and what each does to the layers below the head:
 #
 # - **Fine-tune** moves all of them. Its first steps are taken with a head that is still random, so the gradient that reaches
 #   the features is random, too: it bends them to suit a head that is about to change.
@@ -187,7 +196,10 @@ for way in ways:
 #   features begin to move, the head already fits, and little is left to bend (Kumar et al. 2022).
 # - **L2-SP** adds to the loss how far each weight is from where it *started* (Li et al. 2018): α/2 · |w − w₀|². Ordinary weight
 #   decay (lesson 04) pulls to 0 instead, away from what was pretrained.
+#   In code: `fine_tune(model, x, y, ..., optimizer=optax.chain(l2_sp(0.02), cosine_adam(1e-3, 300)))`; the head is left alone.
 # - The **linear probe** moves nothing but the head.
+# - **Fine-tune, gently** is a control: all at once, at the small rate that LP-FT uses in its second part. It shows how much of
+#   LP-FT's short way is due to the rate alone: a part, not all.
 #
 # ## A change of low rank
 #
@@ -200,22 +212,32 @@ fine_tuned = how_much_moves.trained(seed, 10, "fine-tune")
 change = kernels(fine_tuned)[1] - kernels(pretrained)[1]
 values = np.linalg.svd(change, compute_uv=False)
 kernel_values = np.linalg.svd(kernels(pretrained)[1], compute_uv=False)
-shares = {"what fine-tuning changed": values, "the pretrained kernel": kernel_values}
+learned = kernels(pretrained)[1] - kernels(how_much_moves.untrained(seed))[1]
+shares = {
+    "what fine-tuning changed": values,
+    "what pretraining changed": np.linalg.svd(learned, compute_uv=False),
+    "the pretrained kernel": kernel_values,
+}
 curves = {name: (np.arange(1, 65), 100 * (np.cumsum(v**2) / (v**2).sum())[:64]) for name, v in shares.items()}
 axis = figures.plot_curves(curves, xlabel="how many of the 256 directions", ylabel="share of all squares (%)")
 axis.set_title("A change of a few directions (hidden.1)")
 axis.set_ylim(0, 102)
 plt.show()
-first_four = {name: curve[1][3] for name, curve in curves.items()}
-print(*(f"{name}: the first four hold {share:.0f}%" for name, share in first_four.items()), sep="\n")
+first_four, first_ten = ({name: curve[1][count - 1] for name, curve in curves.items()} for count in (4, 10))
+for name in curves:
+    print(f"{name:26s}the first four hold {first_four[name]:.0f}%, the first ten {first_ten[name]:.0f}%")
 
 # %% [markdown]
-# So do not learn a whole matrix of changes. Learn a thin one of 256 × 4, A, and one of 4 × 256, B, and let the layer compute
+# What training changed, with a hundred pictures or before with 4,000, lies mostly in about ten directions, as many as there
+# are classes. (The kernel itself is spread wide: its random start is in it.) So perhaps we need not learn a whole matrix of
+# changes. Let us learn a thin one of 256 × 4, A, and one of 4 × 256, B: less than fine-tuning changed, for four directions
+# hold half of that. We let the layer compute
 #
 # $$x W + b + \tfrac{\alpha}{r}\, x A B,$$
 #
-# with W and b as they were pretrained. This is **LoRA**, low-rank adaptation (Hu et al. 2022); r = 4 is its **rank**, and α, a
-# number of your choice, says how much the product counts. B begins at 0, so that at first nothing is changed at all.
+# with W and b as they were pretrained. This is **LoRA**, low-rank adaptation (Hu et al. 2022); r = 4 is its **rank**, and α,
+# a number of your choice (not that of L2-SP), says how much the product counts. B begins at 0, so that at first nothing is
+# changed at all. Such a small trainable piece beside a layer that stays is called an **adapter**.
 
 # %%
 weights, bias = pretrained.hidden[1].kernel[...], pretrained.hidden[1].bias[...]
@@ -234,7 +256,7 @@ print(f"{a.size + b.size:,} numbers to train in place of {weights.size:,}; the o
 # %% [markdown]
 # `apply_lora` does that to every linear layer that a pattern names, and returns the filter of what it added. Keep to that
 # filter. LoRA's two matrices are parameters like all others, and so is W: a training loop that is told "train the parameters"
-# trains all of them. Here no *gradient* reaches W, but weight decay needs none.
+# trains all of them. The layers that `apply_lora` makes let no *gradient* through to W, but weight decay needs none.
 
 
 # %%
@@ -299,9 +321,9 @@ show(gain_here, rows_here)
 # with it, the differences are within a point or two, and mostly grey. (A head on random features, the control, is worse.) If
 # this were all, you would fine-tune and be done.
 #
-# Now take *the same networks*, and show them MNIST again. No label told them anything about MNIST since they were pretrained.
-# This is what happens to a network in use: sooner or later pictures come that its last training said nothing of. (Here the
-# differences are to *fine-tuning*.)
+# Now take *the same networks*, and show them MNIST again. Since they were pretrained no label has told them anything about
+# MNIST (and the controls never heard of it). A network in use meets that: its last training was on the newest pictures, and
+# then old ones come back. (Here the differences are to *fine-tuning*.)
 
 # %%
 gain_elsewhere, rows_elsewhere = gains(elsewhere)
@@ -310,15 +332,17 @@ plt.show()
 show(gain_elsewhere, rows_elsewhere)
 
 # %% [markdown]
-# Here the order is clear: **the less has moved, the more is left.** The linear probe, which gained nothing on the target,
-# keeps most elsewhere; LP-FT comes next; L2-SP and LoRA lie between those and fine-tuning. (All of them read MNIST worse than
-# the pretrained network did: their heads are new, and have learned from a hundred pictures of other digits.)
+# Here the ways that hold on to what was pretrained all keep more than fine-tuning does: the linear probe, which gained
+# nothing on the target, LP-FT, L2-SP and LoRA. **What moves less keeps more.** (How they rank among each other, five seeds do
+# not say.) Is it only the smaller rate? No: fine-tuning at LP-FT's rate, a control, keeps hardly more than fine-tuning. (All of
+# them read MNIST worse than the pretrained network did: their heads are new, and have learned from a hundred pictures of
+# other digits.)
 #
-# And the control: a probe on random features is the worst of all. To leave a network alone is worth something only if it has
-# learned something.
+# And the other control: a probe on random features is the worst of all. To leave a network alone is worth something only if it
+# has learned something.
 #
-# So "which way is best?" has no answer before you say *on which pictures*. If the pictures to come are like those you train on
-# and there are enough of them, let everything move. If they may be others, move little.
+# So "which way is best?" has no answer before you say *on which pictures*. On pictures like the hundred, these five seeds do
+# not decide. If the old pictures may come back, hold on to what was pretrained: here it cost little.
 #
 # ## One layer at a time
 #
@@ -342,17 +366,16 @@ for layer, changes in journey.items():
 # %% [markdown]
 # ## A small network that learns from a large one
 #
-# The fine-tuned network may be too large for where it is to run. **Distillation** (Hinton et al. 2015) trains a small one,
-# the student, to say what the large one, the teacher, says: not only which class, but the chances of all ten. And it needs no
-# labels! There are a thousand more digits that nobody has labelled; the teacher says what they are, rightly or wrongly.
+# The fine-tuned network may be too large for where it is to run. **Distillation** (Hinton et al. 2015) trains a small one, the
+# student, to say what the large one, the teacher, says: not only which class, but the chances of all ten. And it needs no
+# labels: there are 900 more digits whose labels we do not look at; the teacher says what they are, rightly or wrongly.
 #
-# Both students have 16 hidden units. One learns from the hundred labels; the other from what the teacher says of all thousand
-# digits. The chances are compared at a **temperature** of 2: scores are halved before the softmax, on both sides, which
-# makes the small chances larger, and them easier to learn from.
+# Three students, each with 16 hidden units. One learns from the hundred labels; one from what the teacher says of the same
+# hundred digits; one from what the teacher says of the 900 others. The chances are compared at a **temperature** of 2: scores
+# are halved before the softmax, on both sides, which makes small chances larger, and so easier to learn from.
 
 # %%
-unlabelled, _ = images("digits", "train")
-pool = slice(0, 1000)
+all_digits, _ = images("digits", "train")
 
 
 def student(seed):
@@ -360,41 +383,51 @@ def student(seed):
 
 
 def students(seed):
-    """Test accuracy of a student taught by labels, of one taught by the teacher, and of the teacher."""
+    """Test accuracy of the three students, and of their teacher."""
     teacher = how_much_moves.trained(seed, 10, "probe, then fine-tune")
-    by_labels, by_teacher = student(seed), student(seed)
-    fine_tune(by_labels, *how_much_moves.target(seed, 10), steps=600, seed=seed, learning_rate=3e-3)
-    data = nn.data.Dataset.from_arrays({"image": unlabelled[pool], "teacher_logits": predict(teacher, unlabelled[pool])})
-    fit(by_teacher, data.batches(64, seed=seed), optimizer=cosine_adam(3e-3, 600), steps=600, loss=Distillation(weight=1.0))
-    return [evaluate(model, test_x, test_y) for model in (by_labels, by_teacher, teacher)]
+    labelled_x, labelled_y = how_much_moves.target(seed, 10)
+    known = {row.tobytes() for row in labelled_x}
+    others = np.stack([row for row in all_digits if row.tobytes() not in known])
+    taught = [student(seed) for _ in range(3)]
+    fine_tune(taught[0], labelled_x, labelled_y, steps=600, seed=seed, learning_rate=3e-3)
+    for model, pictures in zip(taught[1:], (labelled_x, others), strict=True):
+        data = nn.data.Dataset.from_arrays({"image": pictures, "teacher_logits": predict(teacher, pictures)})
+        fit(model, data.batches(64, seed=seed), optimizer=cosine_adam(3e-3, 600), steps=600, loss=Distillation(weight=1.0))
+    return [evaluate(model, test_x, test_y) for model in (*taught, teacher)]
 
 
 taught = 100 * np.array([students(seed) for seed in range(5)])
-taught_gain = mean_interval(taught[:, 1] - taught[:, 0])
 sizes = [parameter_summary(model).trainable for model in (pretrained, student(0))]
 print(f"weights: teacher {sizes[0]:,}, student {sizes[1]:,}")
-for name, accuracy in zip(("student, hundred labels", "student, the teacher's word", "teacher"), taught.mean(0), strict=True):
-    print(f"{name:28s}{accuracy:.1f}%")
-print(f"what the teacher is worth: {taught_gain.mean:+.1f} points [{taught_gain.low:.1f}, {taught_gain.high:.1f}], five seeds")
+lessons_of = ("a hundred labels", "the teacher, same hundred", "the teacher, 900 others", "the teacher itself")
+taught_gains = {}
+for i, name in enumerate(lessons_of):
+    gain = taught_gains[name] = mean_interval(taught[:, i] - taught[:, 0])
+    difference = f"{gain.mean:+.1f} [{gain.low:.1f}, {gain.high:.1f}] over a hundred labels" if i else ""
+    print(f"{name:28s}{taught[:, i].mean():.1f}%  {difference}")
 
 # %% [markdown]
-# The student has never seen a label, and does better than the one that has.
+# The last student has never seen a label, and comes near its teacher. Whether the teacher's chances say more than labels do,
+# the second row asks: same pictures, chances in place of labels. The rest of the gain is the 900 pictures, which only a
+# teacher can put to use.
 #
 # ## A checkpoint that does not fit
 #
-# One more accident, the most expensive of all, for it makes no noise: weights that are loaded under other names, or into a part
-# of the network only. The rest stays random, training starts, and the result is a little disappointing. `load_pretrained`
-# refuses, and lists everything that does not fit; or it loads what fits and gives you the list.
+# One more accident, and the most expensive, for it makes no noise: weights that arrive under other names. What is not found
+# stays random, training starts, and the result is a little disappointing. `load_pretrained` refuses, and lists everything
+# that does not fit. Told the right names, it loads; asked for a report, it loads what fits and gives you the list. Here
+# somebody called the hidden layers `layers`:
 
 # %%
-other = replace_head(how_much_moves.untrained(1), 20, rngs=nnx.Rngs(2))
+weights_by_name = {name.replace("hidden", "layers"): array for name, array in named_weights(pretrained).items()}
+other = how_much_moves.untrained(1)
 try:
-    load_pretrained(other, pretrained)
+    load_pretrained(other, weights_by_name)
 except ValueError as error:
     refusal = str(error)
 print(refusal, "\n")
-report = load_pretrained(other, pretrained, on_mismatch="report")
-print(f"asked for a report: {len(report.loaded)} loaded, mismatched: {', '.join(report.mismatched)}")
+report = load_pretrained(other, weights_by_name, rename={"layers": "hidden"})
+print(f"with the names put right: {len(report.loaded)} loaded, {len(report.missing)} missing")
 
 # %% [markdown]
 # ## What we claimed, checked
@@ -406,21 +439,23 @@ assert by_filter > 0.1 and by_freezing == 0, "a filter holds the parameters, fre
 assert gone["linear probe"][:3] == [0, 0, 0], "the probe moves the head alone"
 for way in ("probe, then fine-tune", "L2-SP"):
     assert all(less < more for less, more in zip(gone[way][:3], gone["fine-tune"][:3], strict=True)), f"{way} moves less"
-assert first_four["what fine-tuning changed"] > 2 * first_four["the pretrained kernel"], "what changed is of lower rank"
+for changed in ("what fine-tuning changed", "what pretraining changed"):
+    assert first_ten[changed] > 60 > 3 * first_ten["the pretrained kernel"], f"{changed} lies in few directions"
 assert at_first == 0 and leaks["the filter"] == 0 < leaks["every parameter"], "LoRA's base stays, under its own filter"
-assert merged_gap < 1e-2 and unmerged_gap == 0, "merged is the same to rounding, unmerged exactly"
+assert merged_gap < 1e-3 and unmerged_gap == 0, "merged is the same to rounding, unmerged exactly"
 assert lora_summary.trainable < 0.1 * everything.trainable
-assert max(abs(mean) for name, (mean, _, _) in gain_here.items() if name != "random features") < 6, "little to choose, here"
+assert max(abs(mean) for name, (mean, _, _) in gain_here.items() if name != "random features") < 4, "little to choose, here"
 for way in ("linear probe", "probe, then fine-tune", "L2-SP", "LoRA"):
     assert gain_elsewhere[way][1] > 0, f"{way} keeps more than fine-tuning"
+assert gain_elsewhere["fine-tune, gently"][0] < gain_elsewhere["probe, then fine-tune"][1], "a smaller rate alone does not"
 assert gain_elsewhere["random features"][2] < 0 and gain_elsewhere["scratch"][2] < 0, "it is what was pretrained that is kept"
 for layer, changes in journey.items():
     for change, steps in zip(changes, checks, strict=True):
         assert (change > 0) == (steps > starts[layer]), f"{layer} joins at its own step"
-assert taught_gain.low > 0 and sizes[1] < sizes[0] / 30, (
-    "a teacher's word is worth something, to a network a thirtieth its size"
+assert taught_gains["the teacher, 900 others"].low > 0 and sizes[1] < sizes[0] / 30, (
+    "a teacher and pictures are worth something"
 )
-assert "head.kernel is (128, 10), expected (128, 20)" in refusal and set(report.mismatched) == {"head.kernel", "head.bias"}
+assert "missing: hidden.0.kernel" in refusal and "unexpected: layers.0.kernel" in refusal and report.complete
 
 # %% [markdown]
 # ## Try

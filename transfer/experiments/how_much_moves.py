@@ -77,8 +77,9 @@ def trained(seed: int, shots: int, method: str) -> MLP:
     options = {"steps": CONFIGURATION["steps"], "batch_size": CONFIGURATION["batch_size"], "seed": seed}
     start = untrained(seed) if method in ("scratch", "random features") else pretrained(seed)
     model = replace_head(start, CONFIGURATION["classes"], rngs=rngs(seed, HEAD))
-    if method in ("scratch", "fine-tune"):
-        fine_tune(model, x, y, learning_rate=CONFIGURATION["learning_rate"], **options)
+    if method in ("scratch", "fine-tune", "fine-tune, gently"):
+        rate = CONFIGURATION["second_learning_rate" if method == "fine-tune, gently" else "learning_rate"]
+        fine_tune(model, x, y, learning_rate=rate, **options)
     elif method in ("linear probe", "random features"):
         linear_probe(model, x, y, learning_rate=CONFIGURATION["probe_learning_rate"], **options)
     elif method == "probe, then fine-tune":
@@ -130,8 +131,9 @@ METHODS = (
     Method(name="fine-tune", description="the pretrained network with a fresh head, all of it trained on"),
     Method(name="linear probe", description="a fresh head alone, on pretrained features that do not move"),
     Method(name="probe, then fine-tune", description="the head first, then everything, more gently"),
-    Method(name="L2-SP", description="everything, each weight pulled back to where it began"),
+    Method(name="L2-SP", description="everything, each weight of the features pulled back to where it began"),
     Method(name="LoRA", description="a fresh head, and a product of two thin matrices beside each layer"),
+    Method(name="fine-tune, gently", description="all of it, at the rate that comes behind the probe", kind="control"),
     Method(name="random features", description="a linear probe on the untrained network", kind="control"),
 )
 FINE_TUNING = Experiment(

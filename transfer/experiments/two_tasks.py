@@ -3,7 +3,8 @@
 Run:     python -m transfer --experiment two_tasks
 Cost:    about half a minute on two cores (5 seeds).
 Expect:  through one head MNIST helps the digits by some 4 points if its labels mean the same, and costs 9 if they are shifted;
-         PCGrad mends little of that. With a head each the shift costs nothing: what hurts is the shared head. `tests/transfer/experiments` holds the direction.
+         PCGrad mends little of that. With a head each the shift costs nothing: what hurts is the shared head.
+         `tests/transfer/experiments` holds the direction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,17 +30,18 @@ CONFIGURATION = {
     "batch_size": 50,
     "learning_rate": 1e-3,
 }
-BODY, HEADS, EXAMPLES = range(3)  # purposes of random numbers
+BODY, HEADS, EXAMPLES, SHUFFLE = range(4)  # purposes of random numbers
 
-# Of each arm: whether MNIST takes part, with its labels shifted by one, through the digits' head, and how losses are weighed.
+# Of each arm: whether MNIST takes part, what its labels say, whether through the digits' head, and how losses are weighed.
 ARMS: dict[str, dict[str, Any]] = {
     "alone": {"second": False},
-    "one head": {"shifted": False, "one_head": True},
-    "one head, in conflict": {"shifted": True, "one_head": True},
-    "one head, in conflict, PCGrad": {"shifted": True, "one_head": True, "weighting": "pcgrad"},
-    "two heads": {"shifted": False},
-    "two heads, in conflict": {"shifted": True},
-    "two heads, weighed": {"shifted": False, "weighting": "uncertainty"},
+    "one head": {"one_head": True},
+    "one head, in conflict": {"labels": "shifted", "one_head": True},
+    "one head, in conflict, PCGrad": {"labels": "shifted", "one_head": True, "weighting": "pcgrad"},
+    "two heads": {},
+    "two heads, in conflict": {"labels": "shifted"},
+    "two heads, weighed": {"weighting": "uncertainty"},
+    "two heads, shuffled labels": {"labels": "shuffled"},
 }
 
 
@@ -63,7 +65,7 @@ def trained(
     shots: int,
     *,
     second: bool = True,
-    shifted: bool = False,
+    labels: str = "right",
     one_head: bool = False,
     weighting: str = "sum",
     log_every: int | None = None,
@@ -71,7 +73,10 @@ def trained(
     """The network after training, and how it went. In all arms the digits get the same batches and as many steps."""
     x, y = target(seed, shots)
     mnist_x, mnist_y = images("mnist_5k", "train")
-    mnist_y = shift_labels(mnist_y, CONFIGURATION["classes"]) if shifted else mnist_y
+    if labels == "shifted":
+        mnist_y = shift_labels(mnist_y, CONFIGURATION["classes"])
+    elif labels == "shuffled":
+        mnist_y = generator(seed, SHUFFLE).permutation(mnist_y)
     size, steps = min(CONFIGURATION["batch_size"], len(x)), CONFIGURATION["steps"]
     first = Dataset.from_arrays({"image": x, "label": y}).batches(size, seed=seed)
     other = Dataset.from_arrays({"image": mnist_x, "label": mnist_y}).batches(size, seed=seed + 1000)
@@ -115,6 +120,7 @@ TWO_TASKS = Experiment(
         Method(name="two heads", description="one body, a head for each"),
         Method(name="two heads, in conflict", description="the same, each MNIST label y moved to y + 1"),
         Method(name="two heads, weighed", description="a head for each, losses weighed by learned uncertainty"),
+        Method(name="two heads, shuffled labels", description="a head for each, MNIST's labels dealt out anew", kind="control"),
     ),
     baseline="alone",
     shots=(5,),

@@ -45,7 +45,7 @@ def test_every_way_starts_from_one_network_and_leaves_it_as_it_was(configuration
         trained = weights(how_much_moves.trained(0, 2, method.name))
         bodies[method.name] = {name for name in start if "hidden" in name and not np.array_equal(trained[name], start[name])}
     assert bodies["linear probe"] == bodies["LoRA"] == set(), "these move none of the pretrained weights"
-    assert all(len(bodies[name]) == 6 for name in ("fine-tune", "probe, then fine-tune", "L2-SP"))
+    assert all(len(bodies[name]) == 6 for name in ("fine-tune", "fine-tune, gently", "probe, then fine-tune", "L2-SP"))
     np.testing.assert_equal(weights(how_much_moves.pretrained(0)), start)
     with pytest.raises(ValueError, match="no method 'finetune'"):
         how_much_moves.trained(0, 2, "finetune")
