@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from nn.data.builders import Digits, Glyphs, Mnist5k
+from nn.data.builders import Animals, Digits, Glyphs, Mnist5k
 from nn.data.series import Co2, Sunspots
 from nn.data.text import PythonTopics
 from nn.data.translation import CountryNames, EnglishUkrainian
 
-BUILDERS: dict[str, Any] = {
-    builder.name: builder for builder in (Digits, Mnist5k, Glyphs, Sunspots, Co2, CountryNames, EnglishUkrainian, PythonTopics)
-}
+IMAGES = (Digits, Mnist5k, Glyphs, Animals)
+SERIES = (Sunspots, Co2)
+TEXT = (CountryNames, EnglishUkrainian, PythonTopics)
+
+BUILDERS: dict[str, Any] = {builder.name: builder for builder in (*IMAGES, *SERIES, *TEXT)}

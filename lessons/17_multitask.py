@@ -1,0 +1,294 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # Multitask learning: can one network learn two things at once?
+#
+# A spam filter for user A and one for user B: two tasks, and much in common. Why not train one network for both, on the mail
+# of both? What the two share is then learned from twice the data. But A keeps the newsletters that B throws away. What
+# happens where two tasks want opposite things of one network?
+#
+# By the end you will have trained two tasks together, measured when their gradients agree and when they fight, and found out
+# *which part* of the network must not be shared.
+#
+# Needed: lessons 12 and 13. Time: about a minute and a half to run on two cores.
+
+# %%
+# On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+address, clone = "", Path("first-principles-jax").resolve()
+hosted = "google.colab" in sys.modules or not {"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}.isdisjoint(os.environ)
+around = Path(globals().get("__file__", "notebook")).resolve().parents
+root = next((folder for folder in [*around, clone] if (folder / "lessons" / "bootstrap.py").exists()), None)
+if root is None:
+    assert hosted and address, f"Open this notebook inside its course: {address or 'not published yet'}."
+    subprocess.run(["git", "clone", "--depth", "1", address, str(root := clone)], check=True)
+sys.path.insert(0, str(root))
+
+from lessons import bootstrap
+
+if hosted:
+    bootstrap.prepare()
+
+# %%
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import optax
+from flax import nnx
+
+import nn
+from lessons import figures
+from nn.training import softmax_cross_entropy
+from transfer import shift_labels
+from transfer.experiments import run, two_tasks
+from transfer.experiments.images import images
+from transfer.experiments.two_tasks import TWO_TASKS
+from transfer.multitask import gradient_cosine, project_conflicting, uncertainty_weighted
+from transfer.report import outcomes
+
+figures.use_lesson_style()
+_ = nn.training.enable_compilation_cache()  # what was compiled once is not compiled again
+
+# %% [markdown]
+# ## Two tasks
+#
+# The **first task** is the one we care about: the digits of lesson 13, with five labels of each class, 50 in all. The **second
+# task** is MNIST, with 4,000 labels. They are alike: the same ten classes, in two handwritings.
+#
+# And to see a conflict whose cause we know, we plant one. Shift the labels of MNIST by one: a 0 is now called "1", a 1 "2",
+# …, a 9 "0". The pictures are the same, and so is what one has to see in them. Only what the answer is *called* has changed.
+# (User B calls spam what A calls mail.)
+
+# %%
+seed = 0
+x, y = two_tasks.target(seed, shots=5)
+mnist_x, mnist_y = images("mnist_5k", "train")
+shifted_y = shift_labels(mnist_y, 10)
+
+order = [np.flatnonzero(mnist_y == digit)[0] for digit in range(10)]
+figures.show_images(x[::5].reshape(-1, 16, 16), [f'"{label}"' for label in y[::5]])
+plt.suptitle("The digits: one of five pictures of each class", fontsize=10)
+plt.show()
+figures.show_images(mnist_x[order].reshape(-1, 16, 16), [f'"{label}"' for label in shifted_y[order]])
+plt.suptitle("MNIST in conflict: its labels shifted by one", fontsize=10)
+plt.show()
+
+# %% [markdown]
+# ## One body, two heads
+#
+# Let two networks share all their hidden layers, the **body**, and give each task a last layer of its own, its **head**. That
+# is *hard parameter sharing* (Caruana 1997), and it is three lines:
+#
+# $$f = \text{body}(x), \qquad \text{scores}_0 = f\, W_0, \qquad \text{scores}_1 = f\, W_1.$$
+#
+# The loss is the sum of the two tasks' losses. So the gradient that reaches a head is that of its own task, and the gradient
+# that reaches the body is the *sum* of both. Let us see that by hand.
+
+# %%
+model = two_tasks.network(seed)
+graph, weights = nnx.split(model, nnx.Param)
+first = (jnp.asarray(x), jnp.asarray(y))
+second = (jnp.asarray(mnist_x[:50]), jnp.asarray(mnist_y[:50]))
+
+
+def loss_of(weights, batch, head):
+    """One task's loss on its batch, through one of the heads."""
+    pictures, labels = batch
+    network = nnx.merge(graph, weights)
+    features = network.body.features(pictures)
+    return softmax_cross_entropy(network.heads[head](features), labels).mean()
+
+
+def size(gradient):
+    return float(jnp.sqrt(sum((leaf**2).sum() for leaf in jax.tree.leaves(gradient))))
+
+
+g_first, g_second = jax.grad(loss_of)(weights, first, 0), jax.grad(loss_of)(weights, second, 1)
+both = jax.grad(lambda weights: loss_of(weights, first, 0) + loss_of(weights, second, 1))(weights)
+print("length of the gradient at    the body   head 0   head 1")
+for name, gradient in {"first task": g_first, "second task": g_second, "both": both}.items():
+    parts = (gradient["body"], gradient["heads"][0], gradient["heads"][1])
+    print(f"{name:24s}", *(f"{size(part):11.3f}" for part in parts))
+gap = max(
+    float(abs(one + other - total).max())
+    for one, other, total in zip(*map(jax.tree.leaves, (g_first, g_second, both)), strict=True)
+)
+print(f"the sum of the two gradients and the gradient of the sum differ by {gap:.7f}")
+
+# %% [markdown]
+# ## Do they agree?
+#
+# Where two gradients point the same way, a step for one task is a step for the other. Where they point against each other, each
+# step for one undoes some of the other's. The **cosine** of the angle between them (lesson 12), all weights as one long vector,
+# says which: above 0 they agree, below 0 they are in **conflict**.
+#
+# We train in four ways, by hand, and write the cosine down at each step: the tasks alike or in conflict, and each with two
+# heads or through *one* head, as if they were one task. The cosine is that of the two gradients in the *body*.
+
+# %%
+adam = optax.adam(1e-3)
+
+
+@partial(jax.jit, static_argnames="second_head")
+def step(weights, memory, first, second, second_head):
+    one, other = jax.grad(loss_of)(weights, first, 0), jax.grad(loss_of)(weights, second, second_head)
+    cosine = gradient_cosine(one["body"], other["body"])
+    updates, memory = adam.update(jax.tree.map(jnp.add, one, other), memory)
+    return optax.apply_updates(weights, updates), memory, cosine
+
+
+def cosines(second_y, second_head, steps=150):
+    """The cosine at each step, as a running mean over ten of them."""
+    now, memory, seen = weights, adam.init(weights), []
+    for chosen in np.random.default_rng(seed).integers(len(second_y), size=(steps, 50)):
+        second = (jnp.asarray(mnist_x[chosen]), jnp.asarray(second_y[chosen]))
+        now, memory, cosine = step(now, memory, first, second, second_head)
+        seen.append(cosine)
+    return np.convolve(np.array(seen), np.ones(10) / 10, "valid")
+
+
+measured = {
+    "alike, one head": cosines(mnist_y, 0),
+    "alike, two heads": cosines(mnist_y, 1),
+    "in conflict, two heads": cosines(shifted_y, 1),
+    "in conflict, one head": cosines(shifted_y, 0),
+}
+axis = figures.plot_curves(measured, ylabel="cosine of the two gradients", title="Do the two tasks pull the same way?")
+axis.axhline(0, color="0.6", linewidth=1, linestyle="--")
+plt.show()
+whole = {name: float(curve.mean()) for name, curve in measured.items()}
+for name, curve in measured.items():
+    print(f"{name:26s}mean cosine {whole[name]:+.2f}, below 0 in {(curve < 0).mean():.0%} of the training")
+
+# %% [markdown]
+# Less clear than one would like (and one seed only). Through one head, tasks in conflict agree less than tasks that are
+# alike. But after the first steps they *agree*, too! Both want the same strokes told apart; and a head that hears two names
+# for one picture learns to hedge between them, to which both tasks pull it. With a head each the cosine stays near 0 whatever
+# the labels are called: the names are now each head's own affair, and the two tasks hardly touch each other.
+#
+# Keep the picture in mind. A conflict about the *answer* need not be a conflict at every *step*.
+#
+# ## Gradient surgery
+#
+# Can one head be saved? **PCGrad** (Yu et al. 2020) takes from each gradient the part that works against the other:
+#
+# $$\text{where } g_1 \cdot g_2 < 0: \qquad g_1 \leftarrow g_1 - \frac{g_1 \cdot g_2}{|g_2|^2}\, g_2,$$
+#
+# and the same for $g_2$ against the old $g_1$. In two dimensions one sees what is left:
+
+# %%
+one, other = np.array([2.0, 0.3]), np.array([-0.9, 0.6])
+along = one @ other
+cut_one, cut_other = one - along / (other @ other) * other, other - along / (one @ one) * one
+figure, axes = plt.subplots(1, 2, figsize=(8, 2.9))
+for axis, arrows, title in (
+    (axes[0], {"first": one, "second": other, "their sum": one + other}, "The sum: a step back for the second"),
+    (axes[1], {"first": cut_one, "second": cut_other, "their sum": cut_one + cut_other}, "PCGrad: something for both"),
+):
+    for (name, arrow), colour in zip(arrows.items(), figures.COLOURS, strict=False):
+        axis.annotate("", arrow, (0, 0), arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 2})
+        axis.annotate(name, arrow, (4, 4), textcoords="offset points", color=colour, fontsize="small")
+    axis.set(xlim=(-1.3, 2.9), ylim=(-0.2, 2.1), aspect="equal", title=title)
+plt.show()
+
+tree_one, tree_other = {"w": jnp.asarray(one)}, {"w": jnp.asarray(other)}
+by_hand, by_library = cut_one + cut_other, np.asarray(project_conflicting([tree_one, tree_other])["w"])
+progress = {"sum": ((one + other) @ one, (one + other) @ other), "PCGrad": (by_library @ one, by_library @ other)}
+for name, (for_first, for_second) in progress.items():
+    print(f"{name:8s}progress for the first {for_first:+.2f}, for the second {for_second:+.2f}")
+
+# %% [markdown]
+# ## What shall a task weigh?
+#
+# A second question comes with every sum of losses: in what proportion? Kendall, Gal and Cipolla (2018) let the network learn
+# it. Each task gets one more number s, learned like a weight, and the loss is
+#
+# $$\sum_i e^{-s_i} L_i + \tfrac{s_i}{2}.$$
+#
+# A large s makes the task count less, and costs s / 2. For a fixed loss L the best is s = log 2L: tasks with a large loss get a
+# small weight.
+
+# %%
+for loss in (0.1, 1.0, 3.0):
+    grid = np.linspace(-4, 4, 801)
+    values = [float(uncertainty_weighted(jnp.array([loss]), jnp.array([s]))) for s in grid[::40]]
+    best = grid[::40][int(np.argmin(values))]
+    print(f"L = {loss}: of 21 values of s, {best:+.1f} is best; log 2L = {np.log(2 * loss):+.2f}, weight {1 / (2 * loss):.2f}")
+
+# %% [markdown]
+# ## What it comes to
+#
+# Now the whole experiment, five seeds, always the same 300 steps and the same batches of digits; the baseline is the digits
+# alone. A control deals MNIST's labels out at random, to a head of their own: then there is nothing to learn from MNIST but
+# its pictures.
+
+# %%
+results = run(TWO_TASKS)
+rows = {row.method.name: row for row in outcomes(results)}
+gains = {name: (100 * c.mean, 100 * c.low, 100 * c.high) for name, row in rows.items() if (c := row.comparison) is not None}
+figures.plot_intervals(gains, reference=0, xlabel="points over the digits alone", title="Reading digits with 50 labels")
+plt.show()
+for name, row in rows.items():
+    difference = "{:+.1f} [{:.1f}, {:.1f}]".format(*gains[name]) if name in gains else "what the others are compared with"
+    print(f"{name:32s}{100 * row.accuracy.mean:5.1f}%   {difference}")
+
+# %% [markdown]
+# Read it from the top.
+#
+# - **One head, alike: it helps.** 4,000 labels of MNIST say something about the digits, since they say it in the same words.
+# - **One head, in conflict: it hurts**, by more than it helped. The same pictures, the same body, another name for each
+#   class. This is *negative transfer*.
+# - **PCGrad mends little of it.** It acts where gradients point against each other, and mostly they do not. One head still
+#   has to call the same picture by two names, and no way of adding gradients can do that.
+# - **Two heads: the conflict is gone.** What was shared too much was the head. With a head each, shifted labels cost nothing,
+#   and it is no accident that both rows come out alike: a head of its own does not care what its classes are called (lesson
+#   12).
+# - But the *help* is gone as well, or too small for five seeds to show: grey intervals hold 0. A shared head is what carried
+#   it.
+# - **Weighing** the tasks changes nothing here, and labels dealt out at random give nothing: no harm, no help.
+#
+# So before you ask how to combine two tasks, ask whether they give the same answer to the same input. If they do, share all,
+# the head too. If they do not, give each its own head. The user of spam filter A who disagrees with B is no worse off for
+# sharing B's body.
+#
+# ## What we claimed, checked
+
+# %%
+assert gap < 1e-5, "the gradient of a sum is the sum of the gradients"
+assert size(g_first["heads"][1]) == 0 == size(g_second["heads"][0]), "no task reaches the other's head"
+assert whole["alike, one head"] > whole["in conflict, one head"] + 0.03, "through one head the labels count"
+assert measured["in conflict, one head"][-50:].mean() > 0.05, "and yet in conflict the gradients come to agree"
+assert abs(whole["alike, two heads"] - whole["in conflict, two heads"]) < 0.05, "with a head each the names do not count"
+np.testing.assert_allclose(by_library, by_hand, rtol=1e-5)
+assert progress["sum"][1] < 0 < min(progress["PCGrad"]), "the sum works against the second, PCGrad for both"
+assert gains["one head"][1] > 0, "alike, through one head: it helps"
+for name in ("one head, in conflict", "one head, in conflict, PCGrad"):
+    assert gains[name][2] < -3, f"{name}: it hurts"
+assert gains["two heads, in conflict"][1] > gains["one head, in conflict"][2] + 3, "a head each, and the conflict is gone"
+assert abs(gains["two heads, in conflict"][0] - gains["two heads"][0]) < 2, "a head of its own does not care for names"
+assert abs(gains["two heads, shuffled labels"][0]) < 3, "labels of no meaning: no help and no harm"
+
+# %% [markdown]
+# ## Try
+#
+# 1. Shift only some of the labels (`shift_labels(..., share=0.3)`), through one head. From which share on does it hurt? And
+#    with two heads?
+# 2. Give the digits one label a class, or twenty (`run(TWO_TASKS, shots=(1, 20))`). Where does sharing the body alone begin
+#    to help?
+# 3. A conflict can be cured from outside, too: give the network one more input that says which task it is asked, and keep one
+#    head. What does the first layer have to do with it?
+#
+# **Exercise:** `pytest exercises/17_multitask`: write `gradient_cosine`, `project_conflicting` and `uncertainty_weighted`
+# yourself. `python -m exercises next` says where to begin.
