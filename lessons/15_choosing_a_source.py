@@ -256,10 +256,7 @@ print(f"LogME: the best of a grid {log_me_by_grid:.4f}, the library's {log_me(fe
 # pictures, and test it on 797 new ones. A good score puts the networks in the order that the accuracies turn out to have.
 
 # %%
-began = time.perf_counter()
-asked = {name: scores(network, x, y) for name, network in networks.items()}
-score_seconds = time.perf_counter() - began
-candidates = shelf(SEED, SHOTS)
+candidates = shelf(SEED, SHOTS)  # each with its scores and what came of it
 
 
 def weighted_tau(one, other):
@@ -349,16 +346,13 @@ for way in ways:
 # ## What did it cost?
 #
 # A score needs one pass of your pictures through each network, forwards. Training needs many, and each also backwards, which is
-# about two passes more. These networks are so small that either is done in seconds; with a large one the passes are what you
-# wait for.
+# about two passes more. These networks are so small that either is done in seconds. With a large one the passes are what
+# you wait for, so count those.
 
 # %%
-began = time.perf_counter()
 fine_tuned = {s: [fine_tuned_accuracy(s, name, SHOTS) for name in SHELF] for s in range(5)}
-tuning_seconds = (time.perf_counter() - began) / 5
 settings = SOURCE_CHOICE.configuration
 passes = {"scores": len(x), "fine-tuning": 3 * settings["steps"] * settings["batch_size"]}
-print(f"ten networks here: scores {score_seconds:.1f} s, fine-tuning {tuning_seconds:.1f} s")
 print(f"passes of a picture through one network: scores {passes['scores']:,}, fine-tuning {passes['fine-tuning']:,}")
 
 # %% [markdown]
