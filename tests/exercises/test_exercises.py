@@ -1,11 +1,12 @@
 """The exercises can tell right from wrong: blanks and wrong answers are rejected, the library passes.
 
-One child process asks every test of every answer; the tests here read what came of it.
+A child process for each topic asks every test of every answer; the tests here read what came of it.
 """
 
 import ast
 import inspect
 import os
+from functools import cache
 
 import numpy as np
 import pytest
@@ -29,13 +30,19 @@ def blank(name):
     return exercise
 
 
-@pytest.fixture(scope="module")
-def outcomes():
-    """(exercise, answer) -> the outcomes of its tests."""
+@cache
+def outcomes_of(topic):
+    """(exercise, answer) -> the outcomes of its tests. A topic at a time: all of them would outlast one child's time limit."""
     found = {}
-    for outcome in run_tests(list(CATALOGUE.values()), [MINE, LIBRARY, "wrong"]):
+    exercises = [exercise for exercise in CATALOGUE.values() if exercise.topic == topic]
+    for outcome in run_tests(exercises, [MINE, LIBRARY, "wrong"]):
         found.setdefault((outcome.exercise, outcome.answer), []).append(outcome)
     return found
+
+
+@pytest.fixture
+def outcomes(name):
+    return outcomes_of(CATALOGUE[name].topic)
 
 
 @pytest.mark.slow

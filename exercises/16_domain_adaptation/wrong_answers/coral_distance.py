@@ -78,4 +78,4 @@ def means_too(source, target):
 def one_example_is_enough(source, target):
     if source.shape[1:] != target.shape[1:]:
         raise ValueError("These differ in width.")
-    return _distance(_covariance(source), _covariance(target))
+    return _distance(_covariance(jnp.asarray(source)), _covariance(jnp.asarray(target)))

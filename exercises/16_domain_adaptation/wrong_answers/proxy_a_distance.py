@@ -63,7 +63,7 @@ def first_half_learned(source_features, target_features, *, seed):
 
 def seed_ignored(source_features, target_features, *, seed):
     _checked(source_features, target_features)
-    return float(2 * (1 - 2 * _error(*_halves(source_features, target_features, None))))
+    return float(2 * (1 - 2 * _error(*_halves(source_features, target_features, 0))))
 
 
 def distance_of_the_means(source_features, target_features, *, seed):
