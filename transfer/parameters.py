@@ -14,9 +14,8 @@ import numpy as np
 import optax
 from flax import nnx
 
+from nn.training.checkpoints import WEIGHTS
 from transfer.freezing import dotted
-
-WEIGHTS = nnx.Any(nnx.Param, nnx.BatchStat)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from nn.models import MLP, MLPConfig
 from nn.training import cosine_adam, evaluate
 from transfer.adapters import apply_lora
 from transfer.experiments.experiment import Experiment, Number, generator, rngs
-from transfer.experiments.images import SIDE, first_of_each_class, images
+from transfer.experiments.images import SIDE, few_of_each, images
 from transfer.fine_tuning import fine_tune, linear_probe, linear_probe_then_fine_tune, replace_head
 from transfer.freezing import trainable_filter
 from transfer.regularization import l2_sp
@@ -64,10 +64,7 @@ def pretrained(seed: int) -> MLP:
 
 def target(seed: int, shots: int) -> tuple[np.ndarray, np.ndarray]:
     """The digits to learn from, `shots` a class: images and labels."""
-    x, y = images("digits", "train")
-    order = generator(seed, EXAMPLES).permutation(len(y))
-    chosen = first_of_each_class(y, np.arange(CONFIGURATION["classes"]), shots, order)
-    return x[chosen], y[chosen]
+    return few_of_each("digits", shots, generator(seed, EXAMPLES))
 
 
 @lru_cache(maxsize=128)

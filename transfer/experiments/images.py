@@ -44,3 +44,12 @@ def first_of_each_class(
     Smaller counts are parts of larger ones, so that a curve over the number of examples adds examples and swaps none.
     """
     return np.concatenate([order[labels[order] == c][:count] for c in classes])
+
+
+def few_of_each(
+    name: str, shots: int, random: np.random.Generator
+) -> tuple[Float[np.ndarray, "chosen pixels"], Int[np.ndarray, " chosen"]]:
+    """Some training images of a set and their labels: `shots` of each class, drawn at random, class by class."""
+    x, y = images(name, "train")
+    chosen = first_of_each_class(y, np.unique(y), shots, random.permutation(len(y)))
+    return x[chosen], y[chosen]

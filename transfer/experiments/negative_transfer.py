@@ -15,7 +15,7 @@ from nn.data import Dataset
 from nn.models import MLP, MLPConfig
 from nn.training import evaluate, fit
 from transfer.experiments.experiment import Experiment, Number, generator, rngs
-from transfer.experiments.images import SIDE, first_of_each_class, images
+from transfer.experiments.images import SIDE, few_of_each, images
 from transfer.fine_tuning import cosine_adam, fine_tune, linear_probe, replace_head
 from transfer.negative_transfer import JointBatches, shift_labels
 from transfer.report import Method
@@ -59,10 +59,7 @@ def pretrained(seed: int, share: float = 0.0) -> MLP:
 
 def target(seed: int, shots: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The digits: images and labels to train on, `shots` a class, and those to test on."""
-    x, y = images("digits", "train")
-    order = generator(seed, EXAMPLES).permutation(len(y))
-    chosen = first_of_each_class(y, np.arange(CONFIGURATION["classes"]), shots, order)
-    return x[chosen], y[chosen], *images("digits", "test")
+    return *few_of_each("digits", shots, generator(seed, EXAMPLES)), *images("digits", "test")
 
 
 def joint_training(seed: int, x: np.ndarray, y: np.ndarray, *, share: float) -> MLP:

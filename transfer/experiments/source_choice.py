@@ -22,7 +22,7 @@ from nn.data.glyphs import CHARACTERS
 from nn.models import MLP, MLPConfig
 from nn.training import evaluate, predict
 from transfer.experiments.experiment import Experiment, Number, generator, rngs
-from transfer.experiments.images import SIDE, first_of_each_class, images
+from transfer.experiments.images import SIDE, few_of_each, images
 from transfer.fine_tuning import extract_features, fine_tune, linear_probe, replace_head
 from transfer.report import Method
 from transfer.transferability import h_score, leep, log_me, nce
@@ -121,10 +121,7 @@ def pretrained(seed: int, name: str) -> MLP:
 
 def target(seed: int, shots: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The digits: images and labels to train on, `shots` a class, and those to test on."""
-    x, y = images("digits", "train")
-    order = generator(seed, EXAMPLES).permutation(len(y))
-    chosen = first_of_each_class(y, np.arange(CONFIGURATION["classes"]), shots, order)
-    return x[chosen], y[chosen], *images("digits", "test")
+    return *few_of_each("digits", shots, generator(seed, EXAMPLES)), *images("digits", "test")
 
 
 def scores(model: MLP, x: np.ndarray, y: np.ndarray) -> dict[str, float]:

@@ -14,9 +14,9 @@ import numpy as np
 
 from nn.data import Dataset
 from nn.models import MLP, MLPConfig
-from nn.training import History, cosine_adam, fit, predict
+from nn.training import History, cosine_adam, evaluate, fit, predict
 from transfer.experiments.experiment import Experiment, Number, generator, rngs
-from transfer.experiments.images import SIDE, first_of_each_class, images
+from transfer.experiments.images import SIDE, few_of_each, images
 from transfer.multitask import MultitaskLoss, SharedBody, TaskBatches
 from transfer.negative_transfer import shift_labels
 from transfer.report import Method
@@ -47,10 +47,7 @@ ARMS: dict[str, dict[str, Any]] = {
 
 def target(seed: int, shots: int) -> tuple[np.ndarray, np.ndarray]:
     """The digits to learn from, `shots` a class: images and labels."""
-    x, y = images("digits", "train")
-    order = generator(seed, EXAMPLES).permutation(len(y))
-    chosen = first_of_each_class(y, np.arange(CONFIGURATION["classes"]), shots, order)
-    return x[chosen], y[chosen]
+    return few_of_each("digits", shots, generator(seed, EXAMPLES))
 
 
 def network(seed: int) -> SharedBody:
@@ -95,9 +92,7 @@ def trained(
 def accuracy(model: SharedBody, name: str, task: int) -> float:
     """The share of a set's test images that a task's head gets right."""
     x, y = images(name, "test")
-    scores = model.heads[task].kernel[...], model.heads[task].bias[...]
-    features = predict(model.body, x, method="features")
-    return float(((features @ np.asarray(scores[0]) + np.asarray(scores[1])).argmax(1) == y).mean())
+    return evaluate(model.heads[task], predict(model.body, x, method="features"), y)
 
 
 def run_seed(seed: int, shots: Sequence[int], methods: frozenset[str]) -> Iterator[Number]:
