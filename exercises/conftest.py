@@ -27,6 +27,10 @@ ADVICE = {
     r"TracerBoolConversionError": (
         "an `if` on a number that jit does not know yet: choose by jnp.where; refuse only what is no jax.core.Tracer"
     ),
+    r"NonConcreteBooleanIndexError": (
+        "x[mask] under jit, which has to know how many rows come out: multiply by the mask, or by jax.nn.one_hot of the labels"
+    ),
+    r"Singular matrix": "a matrix without an inverse: np.linalg.pinv takes the pseudo-inverse, if that is what is asked for",
     r"[Ii]ncompatible shapes for broadcasting": "keepdims=True keeps the reduced axis, so that the shapes fit",
 }
 

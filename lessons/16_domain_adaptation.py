@@ -15,8 +15,8 @@
 # By the end you will have measured how far apart two sets of pictures are, written three ways to bring them together by
 # hand, seen which of them help, and met two ways in which they fail, one of which rings no bell.
 #
-# Needed: lessons 03 and 12 (features, `fit`, paired seeds and intervals), and from lesson 07 the idea of two networks against
-# each other. Time: about a minute and a half to run on two cores.
+# Needed: lessons 03 and 12 (features, `fit`, paired seeds and intervals), from lesson 01 the pullback, and from lesson 07 the
+# idea of two networks against each other. Time: about a minute and a half to run on two cores.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -62,13 +62,16 @@ SEEDS = range(5)
 # %% [markdown]
 # ## Two domains, one task
 #
-# Mail is private, so we take handwriting. User A is **MNIST**: digits written by American clerks and students. User B is the
-# set **digits**, collected at a university in Istanbul with another scanner, eight by eight pixels small. We bring both to
-# 16×16 pixels. The *task* is the same, ten digits; the *distribution* of the pictures is not. Such a pair is called two
-# **domains**: a **source**, where there are labels, and a **target**, where there are none.
+# Mail is private, so we take the handwriting of lesson 13. User A is **MNIST**: digits written by American clerks and
+# students. User B is the set **digits**, collected at a university in Istanbul (Alpaydin and Kaynak 1998) and stored as eight
+# by eight pixels. We bring both to 16×16. The *task* is the same, ten digits; the *distribution* of the pictures is not. Such
+# a pair is called two **domains**: a **source**, where there are labels, and a **target**, where there are none.
 #
 # There are three sets of pictures to keep apart: the source's, with labels; the target's to adapt to, *without* labels; and
 # other target pictures with labels, for one purpose only, the final score. Nothing below is chosen by that score.
+#
+# All these pictures are the same under every seed. A seed decides the network's random start and the order of the pictures, so
+# the intervals below speak of the luck of training, and not of the luck of which pictures there are.
 
 # %%
 source_x, source_y = domain_shift.source()
@@ -105,7 +108,8 @@ print(f"right on new source pictures: {at_home:.1%}; on target pictures: {away:.
 # A distance between two clouds of points can be had from a game: *can anyone tell them apart?* Mix both sets, call the source
 # 0 and the target 1, train a linear classifier on one half, and count its mistakes on the other half. If it is wrong for a
 # share ε, the **proxy A-distance** is 2 (1 − 2ε): 0 if it can only guess, 2 if it is never wrong (Ben-David et al. 2007). No
-# label of a digit is needed, only where a picture is from. And a control beside it: two halves of the *same* set.
+# label of a digit is needed, only where a picture is from. And a control beside it: two halves of the *same* set. (Worse than
+# guessing, by bad luck, is a little below 0.)
 
 # %%
 halves = np.random.default_rng(0).permutation(len(held_x))
@@ -127,13 +131,13 @@ for name, distance in distances.items():
 #
 # $$\text{loss} = \text{cross-entropy on the source} + \lambda \cdot \text{distance between source and target features}.$$
 #
-# The methods differ in the distance.
+# λ says how much the second half counts. The methods differ in the distance.
 #
 # ## CORAL: the same covariance
 #
 # How the features of a set vary, and vary *together*, is written in a table, the **covariance**: for features i and j the
-# mean product of what both are above their means. **CORAL** (Sun and Saenko 2016) takes the squared differences of the two
-# tables. By hand:
+# mean product of what both are above their means. **CORAL** (Sun and Saenko 2016) adds up the squared differences of the two
+# tables, and divides by four times the number of entries. By hand:
 
 
 # %%
@@ -156,9 +160,11 @@ print(f"source against source: {float(coral_distance(source_features[:500], sour
 # ## MMD: the same everything
 #
 # Two clouds can have the same mean and the same covariance and be nothing alike. The **maximum mean discrepancy** (Gretton et
-# al. 2012) sees more. Take a **kernel**, a measure of likeness that is 1 for two equal points and falls to 0 with their
-# distance, $k(x, y) = e^{-|x - y|^2 / 2\sigma^2}$. If source and target are one distribution, a pair from different sets is on
-# average as alike as a pair from the same set:
+# al. 2012) sees more. Take a **kernel** (neither a layer's weights nor a convolution's window, but the word's third meaning): a
+# measure of likeness that is 1 for two equal points and falls to 0 with their distance,
+# $k(x, y) = e^{-|x - y|^2 / 2\sigma^2}$. If source and target are one distribution, a pair from different sets is on average as
+# alike as a pair from the same set. So take the mean over all pairs of source points, over all pairs of target points, and over
+# all pairs of one and one (a bar is a mean):
 #
 # $$\text{MMD}^2 = \overline{k(s, s')} + \overline{k(t, t')} - 2\,\overline{k(s, t)}.$$
 #
@@ -191,7 +197,7 @@ print(f"(by hand {mmd_by_hand(bell, heaps, 0.5):.3f})")
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.8))
 left.hist(np.ravel(bell), bins=40, alpha=0.6, label="bell", density=True)
 left.hist(np.ravel(heaps), bins=40, alpha=0.6, label="two heaps", density=True)
-left.set(title="Same mean, same variance", yticks=[], ylim=(0, 4.5))
+left.set(title="Same mean, same variance", xlabel="value", yticks=[], ylim=(0, 4.5))
 left.legend(loc="upper right", fontsize="small")
 right.plot(bandwidths, two_kinds, label="bell and heaps")
 right.plot(bandwidths, one_kind, label="bell and another bell")
@@ -201,7 +207,8 @@ plt.show()
 
 # %% [markdown]
 # Far too small a bandwidth sees every point alone; far too large a one sees only the means. So in training several are
-# averaged, from a quarter to four times the distance that two features of the batch are apart on average.
+# averaged, from a quarter to four times the distance that the features of two pictures in the batch are typically apart. (Two
+# samples of one bell are never quite alike, and here each point is also paired with itself: hence a little above 0.)
 #
 # ## DANN: nobody can tell
 #
@@ -209,7 +216,8 @@ plt.show()
 # from target, and let the features learn to make that *hard* (Ganin et al. 2016, "DANN"). Lesson 07 took turns. Here one step
 # does both, with a trick: between features and domain classifier stands a function that does nothing on the way forward, and
 # multiplies the gradient by −λ on the way back. The domain classifier learns as always; the features get its gradient
-# turned round. No formula has that value and that slope, so we write the way back by hand: `jax.custom_vjp`.
+# turned round. No formula has that value and that slope, so we write the way back by hand. It is a pullback, as in lesson 01,
+# and `jax.custom_vjp` lets us give a function one of our own.
 
 
 # %%
@@ -222,7 +230,7 @@ def forward(x, strength):
     return x, strength  # the value, and what the way back will need
 
 
-def backward(strength, gradient):
+def backward(strength, gradient):  # what was kept, and the gradient that arrives
     return -strength * gradient, jnp.zeros_like(strength)  # one gradient for each argument
 
 
@@ -232,26 +240,28 @@ x = jnp.array([1.0, 2.0, 3.0])
 for name, function in {"by hand": reversal, "reverse_gradient": reverse_gradient}.items():
     print(f"{name:17s} value {function(x, 0.5)}, gradient of its sum {jax.grad(lambda x, f=function: f(x, 0.5).sum())(x)}")
 
-figures.plot_curves(
-    {"λ, as a share of its full strength": (np.linspace(0, 1, 50), [reversal_schedule(p) for p in np.linspace(0, 1, 50)])},
-    xlabel="share of the training that is done",
-    title="At first the domain classifier knows nothing: λ begins at 0",
-)
+figure, axis = plt.subplots(figsize=(5.5, 2.6))
+axis.plot(np.linspace(0, 1, 50), [reversal_schedule(p) for p in np.linspace(0, 1, 50)])
+axis.set(xlabel="share of the training that is done", ylabel="share of the full λ", title="λ begins at 0")
 plt.show()
 
 # %% [markdown]
+# At first the domain classifier knows nothing, and its gradient is noise. So λ begins at 0 and rises along this curve. Here it
+# does so for CORAL and MMD, too.
+#
 # ## Does it help?
 #
 # Training is lesson 03's `fit` with batches of 32 source pictures with labels beside 32 target pictures without. One function
 # does it for all methods: `adapt(model, source_images, source_labels, target_images, method=…)`. Look at what it does *not*
 # take.
 #
-# Each method has a weight λ. Those of the library are fixed, the same for all data; below we come back to what that means.
-# And what the methods are compared with matters as much as they do:
+# Each method has a weight λ. Those of the library are fixed, the same for all data: 100 for CORAL, whose distance is a small
+# number, 1 for MMD, 0.1 for DANN. Below we come back to where they are from. And what the methods are compared with matters
+# as much as they do:
 #
 # - **source only**, the baseline;
 # - **MMD, target scrambled**, a control: the same method, and target pictures whose pixels are in another order. Their numbers
-#   are the same, and they show no digits. If the gain comes from the target, it has to vanish here;
+#   are the same, and they show no digits. If the gain comes from what the target's pictures show, it has to vanish here;
 # - **target labels**, the upper bound: the same network, trained on the 1,000 target pictures *with* their labels.
 
 # %%
@@ -279,14 +289,15 @@ figures.plot_intervals(
 plt.show()
 
 # %% [markdown]
-# All three help: their intervals are above 0. The scrambled target brings nothing, its interval holds 0: it is not a side
-# effect of one more term in the loss. And all of them stay far below what the labels would bring. Unlabelled data are worth
-# something, and no substitute.
+# All three help: their intervals are above 0. With the scrambled target MMD gains nothing that we can see: its interval holds
+# 0, and is short. So MMD's gain is not a side effect of one more term in the loss. (Of CORAL and DANN this control does not
+# speak. `domain_shift.adapted(0, "dann", 1000, scrambled=True)` is DANN's.) And all stay far below what the labels would
+# bring.
 #
 # ## What has happened to the features?
 #
-# Features have 128 dimensions. To look at them we take the two directions in which they vary most (**principal components**:
-# the first two right singular vectors of the centred features), and draw every picture as a point.
+# Features have 128 dimensions. To look at them we take the two directions in which they vary most, their first two **principal
+# components** (lesson 07), and draw every picture as a point. Each network has its own two directions.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
@@ -294,7 +305,7 @@ adapted = {"source only": source_only, "MMD": domain_shift.adapted(0, "mmd", 100
 for axis, (name, model) in zip(axes, adapted.items(), strict=True):
     sets = {"source": extract_features(model, held_x), "target": extract_features(model, target_x)}
     together = np.concatenate(list(sets.values()))
-    _, _, directions = np.linalg.svd(together - together.mean(0), full_matrices=False)
+    _, _, directions = np.linalg.svd(together - together.mean(0), full_matrices=False)  # in the order of their spread
     for (domain, features), marker in zip(sets.items(), "ox", strict=True):
         points = (features - together.mean(0)) @ directions[:2].T
         axis.scatter(*points[:600].T, s=9, marker=marker, alpha=0.5, linewidths=0.8, label=domain)
@@ -311,21 +322,39 @@ for method in ("none", "mmd", "dann"):
     }
 for method, by_seed in left_over.items():
     print(f"proxy A-distance of the features, {method:5s}{np.mean(list(by_seed.values())):5.2f}")
-closer = paired_difference(left_over["mmd"], left_over["none"])
-print(f"MMD against source only: {closer.mean:+.2f} [{closer.low:.2f}, {closer.high:.2f}]")
+closer, further = (paired_difference(left_over[method], left_over["none"]) for method in ("mmd", "dann"))
+print(f"MMD against source only:  {closer.mean:+.2f} [{closer.low:+.2f}, {closer.high:+.2f}]")
+print(f"DANN against source only: {further.mean:+.2f} [{further.low:+.2f}, {further.high:+.2f}]")
+
+
+def with_opponent(seed, weight):
+    """DANN, and the loss of its own domain classifier on the way, a mean over every 50 steps."""
+    model = domain_shift.untrained(seed)
+    target, _ = domain_shift.target(seed, 1000)
+    history = adapt(model, source_x, source_y, target, method="dann", weight=weight, **domain_shift.training(seed))
+    return model, history["domains"]
+
+
+opponents = np.array([with_opponent(seed, 0.1)[1] for seed in SEEDS])
+highest, last = opponents.max(1), opponents[:, -1]
+print(f"DANN's own domain classifier; to guess would cost it log 2 = {np.log(2):.2f}. Its loss, over five seeds:")
+print(f"where it is highest {highest.min():.2f} to {highest.max():.2f}, at the end {last.min():.2f} to {last.max():.2f}")
 
 # %% [markdown]
 # After MMD the two clouds lie on each other better, and a classifier makes more mistakes: the interval is below 0. But it is
-# still right far more often than by guessing: in 128 dimensions there is room to hide. And look at DANN: its features fool the
-# domain classifier that they were trained against, and hardly a fresh one. A small distance is what these methods aim at;
-# it is not what we want. What we want is accuracy on the target, and that is another number.
+# still right far more often than by guessing: in 128 dimensions there is room to hide. And look at DANN. Its features do fool
+# the domain classifier that they are trained against: for a while that one does worse than by guessing. A
+# *fresh* classifier, trained on the finished features, tells the two apart even better than before. DANN helps nevertheless.
+# So the distance that is left says little about what we want, which is accuracy on the target.
 #
 # ## λ = 1: the collapse
 #
-# Why 0.1 for DANN's λ, and not 1 as in the paper? Try 1, under the same five seeds.
+# Why 0.1 for DANN's λ, and not 1 as for the pictures in the paper? Try 1, under the same five seeds.
 
 # %%
-collapsed = {seed: domain_shift.adapted(seed, "dann", 1000, weight=1.0) for seed in SEEDS}
+games = {seed: with_opponent(seed, 1.0) for seed in SEEDS}
+collapsed = {seed: model for seed, (model, _) in games.items()}
+peaks = [max(losses) for _, losses in games.values()]
 gentle = {seed: domain_shift.adapted(seed, "dann", 1000) for seed in SEEDS}
 plain = {seed: domain_shift.adapted(seed, "none", 1000) for seed in SEEDS}
 on_target = {seed: nn.training.evaluate(model, test_x, test_y) for seed, model in collapsed.items()}
@@ -338,9 +367,9 @@ for axis, numbers, title in (
     (
         left,
         {"source only": reached["source only"], "λ = 0.1": reached["DANN"], "λ = 1": on_target},
-        "target (needs its labels)",
+        "target (needs target labels)",
     ),
-    (right, on_source, "held-out source (needs none)"),
+    (right, on_source, "held-out source (needs no target label)"),
 ):
     for place, by_seed in enumerate(numbers.values()):
         axis.plot(np.full(len(by_seed), place), [100 * a for a in by_seed.values()], "o", alpha=0.7)
@@ -356,58 +385,79 @@ print("all against source only, in points, with 95% intervals")
 print(f"target,          λ = 1:   {in_points(harm)}")
 print(f"held-out source, λ = 1:   {in_points(alarm)}")
 print(f"held-out source, λ = 0.1: {in_points(calm)}")
+print(f"loss of the domain classifier, λ = 1, where it is highest: {min(peaks):.0f} to {max(peaks):.0f}")
+
+hundred = {seed: nn.training.evaluate(domain_shift.with_target_labels(seed, 100), test_x, test_y) for seed in SEEDS}
+few_labels = paired_difference(hundred, reached["source only"])
+print(f"\ntrained on 100 target pictures with their labels, and nothing else: {in_points(few_labels)}")
 
 # %% [markdown]
 # With λ = 1 the features listen more to the domain classifier than to the digits, and forget the digits. DANN is then worse
-# than not adapting.
+# than not adapting. The domain classifier's loss says how: it does not stay near that of guessing, it rises far above. To make
+# that classifier *wrong* pays better than to leave it in doubt, for a loss has no upper end, and the features chase after that.
 #
 # **Who would have told you?** On the left is the score on the target, and to draw it we needed the target's labels. You have
 # none: that is the problem this lesson is about. To try ten values of λ and keep the one that scores best on labelled target
-# pictures is to *use target labels*, a few hundred of them. With those you could train as well, and the upper bound above
-# shows how far that goes. Many published numbers were chosen so, and are too good for it.
+# pictures is to *use target labels*. With those you could also train: the last number shows how much further a hundred of them
+# go, with no source at all. When published methods are chosen without target labels, they lose more accuracy than the methods
+# differ by (Musgrave et al. 2021, "Unsupervised domain adaptation: a reality check").
 #
 # On the right is something you do have: source pictures with labels that were not trained on. A λ that costs accuracy *there*
-# is too large, for the first half of the loss has lost against the second. Of 1 and 0.1 it tells us to take 0.1, and that is
-# how the library's λ was fixed. But it is an alarm, and no more: that the source is still read well does not say that the
-# target is read better.
+# is too large, for the first half of the loss has lost against the second. Of 1 and 0.1 it tells us to take 0.1, the library's
+# λ: the largest power of ten that costs next to nothing on the source. (To be honest, earlier trials on these two sets had
+# shown us the order of size of all three weights before the rule was written down.) But it is an alarm, and no more: that the
+# source is still read well does not say that the target is read better.
 #
 # ## When the classes come in other shares
 #
 # There is a second trap, and this one rings no bell. All the distances compare *whole* clouds. Suppose that user B writes only
 # 0s, 1s and 2s, with the very same hand as before. Then the clouds *ought* to differ: seven tenths of the source have no
 # counterpart. To make them alike all the same, the features of B's digits have to be spread over places where the source
-# has its 3s to 9s.
+# has its 3s to 9s. (B has fewer pictures then. So there is a control: as many pictures, of all ten digits.)
 
 # %%
 few = 3
 few_x, few_y = domain_shift.target(0, 1000)
 few_x = few_x[few_y < few]  # what this user would have written; the labels serve to make the user up, and for nothing else
 few_test = test_y < few
-same_shares, other_shares, at_source = {}, {}, {}
+same_shares, as_many, other_shares, at_source = {}, {}, {}, {}
 for seed in SEEDS:
     model = domain_shift.untrained(seed)
     adapt(model, source_x, source_y, few_x, method="mmd", **domain_shift.training(seed))
     other_shares[seed] = nn.training.evaluate(model, test_x[few_test], test_y[few_test])
     at_source[seed] = nn.training.evaluate(model, held_x, held_y)
     same_shares[seed] = nn.training.evaluate(domain_shift.adapted(seed, "mmd", 1000), test_x[few_test], test_y[few_test])
+    as_many[seed] = nn.training.evaluate(domain_shift.adapted(seed, "mmd", len(few_x)), test_x[few_test], test_y[few_test])
 without = {seed: nn.training.evaluate(plain[seed], test_x[few_test], test_y[few_test]) for seed in SEEDS}
 print("right on the target's 0s, 1s and 2s")
-for name, by_seed in {"source only": without, "adapted to all digits": same_shares, "adapted to three": other_shares}.items():
-    print(f"  {name:22s}{np.mean(list(by_seed.values())):.1%}")
+for name, by_seed in {
+    "source only": without,
+    "adapted to all digits": same_shares,
+    f"adapted to {len(few_x)} pictures of all digits": as_many,
+    f"adapted to {len(few_x)} pictures of three digits": other_shares,
+}.items():
+    print(f"  {name:40s}{np.mean(list(by_seed.values())):.1%}")
 silence = paired_difference(at_source, on_source["source only"])
 helped, hurt = paired_difference(same_shares, without), paired_difference(other_shares, same_shares)
-against_none = paired_difference(other_shares, without)
+against_none, against_as_many = (paired_difference(other_shares, others) for others in (without, as_many))
 print("differences in points, with 95% intervals")
 print(f"  all digits against source only:   {in_points(helped)}")
 print(f"  three digits against all digits:  {in_points(hurt)}")
+print(f"  against as many of all digits:    {in_points(against_as_many)}")
 print(f"  three digits against source only: {in_points(against_none)}")
 print(f"  the same, on the held-out source: {in_points(silence)}")
 
 # %% [markdown]
-# The interval of the second line is below 0: the same method, with pictures by the same hands, reads these digits worse for
-# having been shown them in other shares than the source's. And the last line says that the alarm stays silent: on the source
-# all is well. That is the assumption under all three methods, seldom spoken: *the classes come in the same shares*. A user B
-# who gets more spam than A breaks it at once.
+# The second and third intervals are below 0: the same method, with pictures by the same hands and no fewer of them, reads these
+# digits worse for having been shown them in other shares than the source's. It even lost, in the mean, against not adapting at
+# all. And the last line says that the alarm stays silent: on the source all is well. What was broken is an assumption under
+# every method that makes whole clouds alike: *the classes come in the same shares* (Zhao et al. 2019, "On learning invariant
+# representations for domain adaptation"). A user B who gets more spam than A breaks it at once.
+#
+# So: *is there anything to be gained from B's mail without marking it?* Here there was: each method read more of B's digits, at
+# weights that were fixed beforehand. But the gain was a small part of what labels bring; it rests on two quiet assumptions (the
+# weight is not too large, and the classes come in the same shares); and you cannot see from inside whether it has worked. If B
+# can be persuaded to mark a hundred messages, begin there.
 #
 # ## What we claimed, checked
 
@@ -427,14 +477,15 @@ for name in ("CORAL", "MMD", "DANN"):
     assert rows[name].accuracy.high < rows["target labels"].accuracy.low - 0.1, "far below what labels bring"
 assert gains["MMD, target scrambled"].low < 0 < gains["MMD, target scrambled"].high, "no gain from a scrambled target"
 assert closer.high < 0 and np.mean(list(left_over["mmd"].values())) > 0.5, "MMD brings the features closer, not together"
-assert np.mean(list(left_over["dann"].values())) > np.mean(list(left_over["mmd"].values())), (
-    "DANN fools its own classifier more"
-)
+assert further.low > 0, "a fresh classifier tells DANN's features apart better than those of the source alone"
+assert np.median(highest) > np.log(2) and min(peaks) > 5 * np.log(2), "its own is fooled for a while, and at λ = 1 misled"
+assert few_labels.low > max(gains[name].high for name in ("CORAL", "MMD", "DANN")) + 0.05, "a hundred labels go further"
 assert harm.high < 0, "λ = 1 is worse than not adapting"
 assert alarm.high < 0 and alarm.mean < calm.mean - 0.03, "and the held-out source says so without a target label"
 assert calm.mean > -0.03, "and is calm at 0.1"
 assert helped.low > 0, "adapting to all digits helps with three of them"
-assert hurt.high < 0, "adapting to other shares is worse"
+assert hurt.high < 0 and against_as_many.high < 0, "adapting to other shares is worse, with as many pictures too"
+assert against_none.mean < 0, "and loses in the mean against not adapting"
 assert silence.mean > -0.03, "and no alarm rings"
 assert WEIGHTS["dann"] == 0.1
 

@@ -47,7 +47,7 @@ def reverse_gradient(x: Float[Array, "*shape"], strength: float | Float[Array, "
       x, unchanged to the last bit.
 
     Raises:
-      ValueError: for a strength below 0, outside of `jax.jit`.
+      ValueError: for a strength that is below 0 or NaN, outside of `jax.jit`.
 
     Reference: Ganin et al. 2016, "Domain-Adversarial Training of Neural Networks", section 4.
     """
@@ -103,7 +103,7 @@ def conditional_map(
     Raises:
       ValueError: if the two differ in the axes before the last.
 
-    Reference: Long et al. 2018, "Conditional Adversarial Domain Adaptation", section 3.2 (the multilinear map T⊗).
+    Reference: Long et al. 2018, "Conditional Adversarial Domain Adaptation" (the multilinear map T⊗).
     """
     if features.shape[:-1] != probabilities.shape[:-1]:
         raise ValueError(

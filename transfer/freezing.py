@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
 from flax import nnx
 
 
@@ -25,8 +26,7 @@ class PathFilter:
     def __call__(self, path: tuple[Any, ...], value: Any) -> bool:
         if not isinstance(value, nnx.Param):
             return False
-        name = dotted(path)
-        return any(matches(name, p) for p in self.include) and not any(matches(name, p) for p in self.exclude)
+        return trains(dotted(path), self.include, self.exclude)
 
 
 def trainable_filter(model: nnx.Module, *, include: str | Sequence[str] = "*", exclude: str | Sequence[str] = ()) -> PathFilter:
@@ -49,6 +49,19 @@ def trainable_filter(model: nnx.Module, *, include: str | Sequence[str] = "*", e
             f"trainable_filter leaves nothing to train: include={chosen.include} without exclude={chosen.exclude}."
         )
     return chosen
+
+
+def trains(name: str, include: Sequence[str], exclude: Sequence[str] = ()) -> bool:
+    """Whether a parameter of this name is to be trained: a pattern of `include` means it, and none of `exclude` does.
+
+    That something is a parameter says nothing: LoRA's base, `hidden.0.kernel`, is one as its `hidden.0.lora_a` is.
+
+    Args:
+      name: the parameter's path with dots.
+      include: patterns, each a path, or a module with all that is in it; `*` in them stands for anything, dots too.
+      exclude: patterns; wins over include.
+    """
+    return any(matches(name, pattern) for pattern in include) and not any(matches(name, pattern) for pattern in exclude)
 
 
 def freeze(model: nnx.Module, patterns: str | Sequence[str]) -> PathFilter:
@@ -86,6 +99,29 @@ def freeze(model: nnx.Module, patterns: str | Sequence[str]) -> PathFilter:
         if hasattr(module, "frozen"):
             module.frozen = id(module) in chosen  # type: ignore[attr-defined]
     return PathFilter(("*",), patterns)
+
+
+def what_moved(before: nnx.Module, after: nnx.Module) -> list[str]:
+    """Names of all numbers of a model that are not what they were, to the last bit: ask it whether the frozen stayed.
+
+    Parameters are not all that moves: running averages do in every forward pass in training, without an optimizer. Random keys
+    are left out: dropout is to draw others each time.
+
+    Args:
+      before: a copy of the model, `nnx.clone(model)`, from before it was trained.
+      after: the model.
+
+    Returns:
+      Paths with dots, such as `norm.mean`, in alphabetical order; none where everything stayed.
+
+    Raises:
+      ValueError: if the two do not hold the same names.
+    """
+    old, new = (dict(nnx.to_flat_state(nnx.state(model, nnx.Not(nnx.RngState)))) for model in (before, after))
+    if old.keys() != new.keys():
+        alone = sorted(dotted(path) for path in old.keys() ^ new.keys())
+        raise ValueError(f"what_moved expects a model and a copy of it; only one of the two has {', '.join(alone)}.")
+    return sorted(dotted(path) for path in old if not np.array_equal(old[path][...], new[path][...]))
 
 
 def dotted(path: tuple[Any, ...]) -> str:

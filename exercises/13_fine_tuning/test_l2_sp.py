@@ -76,6 +76,17 @@ def test_the_start_stays_the_start(l2_sp):
     expect(changed["hidden"]["kernel"], [-0.5, 1.5], call, because)
 
 
+def test_the_start_is_in_the_state(l2_sp):
+    transformation = made(l2_sp, "l2_sp(0.5)", 0.5)
+    first, _ = transformation.init(tree(START)), transformation.init(tree(LATER))
+    changed, _ = transformation.update(tree(ZEROS), first, tree(NOW))
+    because = (
+        "each state is a start of its own: 0.5 · ([2, −2.5] − [1, −2]). Saved with a run, it is there when the run goes on"
+    )
+    call = "l2_sp(0.5); init(first), init(second), then an update with the first state: hidden's w₀ = [1, −2], w = [2, −2.5]"
+    expect(changed["hidden"]["kernel"], [0.5, -0.25], call, because)
+
+
 def test_the_start_outlives_the_parameters_it_was_taken_from(l2_sp):
     transformation, start = made(l2_sp, "l2_sp(0.5)", 0.5), tree(START)
     state = transformation.init(start)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from exercises.runner.expectations import expect, expect_refusal
+from exercises.runner.expectations import expect, expect_refusal, shown
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(12, 3)) * [3, 1, 0.5]
@@ -27,6 +27,13 @@ def by_kernels(x, y):
     centring = np.eye(len(x)) - 1 / len(x)
     k, other = (centring @ z @ z.T @ centring for z in (x, y))
     return (k * other).sum() / np.sqrt((k * k).sum() * (other * other).sum())
+
+
+def test_two_features_by_hand(cka):
+    x, y = np.array([[1, 0], [-1, 0], [0, 2], [0, -2]]), np.array([[1], [-1], [1], [-1]])
+    call = f"cka(x, y) with {shown(x=x, y=y)}"
+    because = "all means are 0. XᵀX = [[2, 0], [0, 8]], YᵀX = [2, 4] and YᵀY = [4]: (2² + 4²) / (√(2² + 8²) · 4)"
+    expect(cka(x, y), 20 / (np.sqrt(68) * 4), call, because)
 
 
 def test_features_that_are_turned_or_scaled_are_the_same_features(cka):

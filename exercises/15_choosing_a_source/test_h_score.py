@@ -39,6 +39,13 @@ def test_each_image_counts_once_also_where_classes_differ_in_size(h_score):
     expect(h_score(FEATURES, LABELS), definition(FEATURES, LABELS), f"h_score{GIVEN}", because)
 
 
+def test_labels_are_names_and_not_places(h_score):
+    names = np.array([-1, 700, 3])[LABELS]
+    because = "the labels are any integers: only which rows have the same one counts"
+    call = f"h_score{GIVEN}, which are called −1, 700 and 3"
+    expect(h_score(FEATURES, names), definition(FEATURES, LABELS), call, because)
+
+
 def test_no_invertible_map_of_the_features_changes_it(h_score):
     mapping = np.array([[2.0, 0.0, 1.0], [0.0, 0.1, 0.0], [1.0, 1.0, -3.0]])
     because = "Σ⁻¹ measures in the features' own units: a head could undo the map, so it must not matter"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from exercises.runner.expectations import expect, expect_refusal, shown
+from exercises.runner.expectations import compact, expect, expect_refusal, shown
 
 THETA = np.array([[0.8, 0.2], [0.6, 0.4], [0.5, 0.5], [0.1, 0.9]])
 
@@ -38,7 +38,10 @@ def test_a_class_that_comes_often_weighs_more_in_the_joint(leep):
     conditional = joint / joint.sum(0)
     expected = np.log((THETA * conditional[labels]).sum(1)).mean()
     call = f"leep(theta, labels) with {shown(theta=THETA, labels=labels)}"
-    because = f"three images of label 0 and one of label 1: P(y, z) = [[{joint[0, 0]}, {joint[0, 1]:.3f}], [0.025, 0.225]]"
+    because = (
+        "three images of label 0 and one of label 1: P(y, z) = [[0.475, 0.275], [0.025, 0.225]]. What the network says, z, is "
+        f"known: each column is divided by its own sum, 0.5. P(y | z) = {compact(conditional)}"
+    )
     expect(leep(THETA, labels), expected, call, because)
 
 

@@ -19,7 +19,7 @@ def reverse_gradient(x: Float[Array, "*shape"], strength: float | Float[Array, "
       x, unchanged to the last bit.
 
     Raises:
-      ValueError: for a strength below 0, outside of `jax.jit`.
+      ValueError: for a strength that is below 0 or NaN, outside of `jax.jit`.
 
     Reference: Ganin et al. 2016, "Domain-Adversarial Training of Neural Networks", section 4.
     """

@@ -55,7 +55,16 @@ def test_strength_may_change_without_compiling_anew_and_is_not_trained(reverse_g
     expect(by_strength, 0, call.replace("by x", "by strength"), "strength comes from the schedule: it gets no gradient")
 
 
-@pytest.mark.parametrize("strength", [-0.5, float("nan")])
-def test_a_strength_that_reverses_nothing_is_refused(reverse_gradient, strength):
-    because = "−(−λ) is no reversal: the domains would drift apart, and nobody would be told"
+@pytest.mark.parametrize(
+    ("strength", "because"),
+    [
+        (-0.5, "−(−λ) is no reversal: the domains would drift apart, and nobody would be told"),
+        (
+            float("nan"),
+            "NaN is neither below 0 nor above: ask for `not strength >= 0`. It would make all features' weights NaN",
+        ),
+    ],
+    ids=["below 0", "NaN"],
+)
+def test_a_strength_that_reverses_nothing_is_refused(reverse_gradient, strength, because):
     expect_refusal(lambda: reverse_gradient(X, strength), f"reverse_gradient(x, {strength})", because)

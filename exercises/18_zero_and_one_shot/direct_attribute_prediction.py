@@ -19,7 +19,8 @@ def direct_attribute_prediction(
     Args:
       attribute_probabilities: p(aₘ = 1 | x), from 0 to 1, each attribute predicted on its own.
       class_attributes: aᶻ, 1 where a class has an attribute and 0 where it has not.
-      attribute_priors: p(aₘ = 1) among the classes trained on, above 0 and below 1; None for ½ each, which changes no order.
+      attribute_priors: p(aₘ = 1) among the classes trained on, above 0 and below 1. None takes no prior off: the scores are
+        then in the order that priors of ½ each would give.
 
     Returns:
       Scores in nats, float64: the class with the largest is the answer. They are log-probabilities but for what all classes

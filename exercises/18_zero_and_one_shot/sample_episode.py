@@ -22,8 +22,8 @@ def sample_episode(
       Places in `labels` of the support set and of the query set, one row a class: the row is the class's label in the task.
 
     Raises:
-      ValueError: if one of the counts is below 1, or the set has fewer classes than `ways`, or a class of it has fewer
-        examples than `shots` and `queries` together.
+      ValueError: if one of the counts is below 1, or the set has fewer classes than `ways`, or a class of it, drawn or not, has
+        fewer examples than `shots` and `queries` together.
 
     Reference: Vinyals et al. 2016, "Matching Networks for One Shot Learning", section 2.2.
     """

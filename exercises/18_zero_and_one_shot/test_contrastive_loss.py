@@ -14,8 +14,8 @@ WITH = "four random images and texts of width 3"
 
 @pytest.fixture(scope="module")
 def contrastive_loss(answer):
-    def call(images, texts, temperature):
-        return answer(jnp.asarray(images), jnp.asarray(texts), temperature)
+    def call(images, texts, *temperature):
+        return answer(jnp.asarray(images), jnp.asarray(texts), *temperature)
 
     return call
 
@@ -38,6 +38,27 @@ def test_it_is_the_mean_of_both_directions(contrastive_loss):
     call = f"contrastive_loss(images, texts, 0.5) with {WITH}"
     because = "each row is a choice among texts, each column one among images; half the mean over rows, half that over columns"
     expect(contrastive_loss(IMAGES, TEXTS, 0.5), np.mean(surprises(IMAGES, TEXTS, 0.5)), call, because)
+
+
+def test_the_temperature_is_a_tenth_where_none_is_given(contrastive_loss):
+    call = f"contrastive_loss(images, texts) with {WITH}"
+    expect(contrastive_loss(IMAGES, TEXTS), np.mean(surprises(IMAGES, TEXTS, 0.1)), call, "as its signature says")
+
+
+def test_texts_and_temperature_learn_too(contrastive_loss):
+    loss = jax.jit(jax.grad(lambda texts, temperature: contrastive_loss(IMAGES, texts, temperature), argnums=(0, 1)))
+    by_texts, by_temperature = map(np.asarray, loss(jnp.asarray(TEXTS), 0.5))
+    before, step = np.mean(surprises(IMAGES, TEXTS, 0.5)), 1e-4
+    after = np.mean(surprises(IMAGES, TEXTS - 0.05 * by_texts, 0.5))
+    call = f"jax.jit(jax.grad) of contrastive_loss(images, texts, 0.5) with {WITH}"
+    because = "both networks learn: a gradient that stops at the texts trains one of them"
+    lower = f"less than {before:.5f}"
+    expect_that(
+        after < before - 1e-6, f"{call}; the loss after a small step down by the texts", np.array(after), lower, because
+    )
+    slope = (np.mean(surprises(IMAGES, TEXTS, 0.5 + step)) - np.mean(surprises(IMAGES, TEXTS, 0.5 - step))) / (2 * step)
+    because = "CLIP learns its temperature: it may be an array that jit does not know yet"
+    expect(by_temperature, slope, f"{call}, by the temperature", because, rtol=1e-3)
 
 
 def test_images_and_texts_may_change_places(contrastive_loss):

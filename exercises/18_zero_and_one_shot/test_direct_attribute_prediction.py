@@ -18,7 +18,10 @@ def direct_attribute_prediction(answer):
 def test_one_example_and_one_class_by_hand(direct_attribute_prediction):
     p, table = np.array([[0.8, 0.1]]), np.array([[1.0, 0.0]])
     call = f"direct_attribute_prediction(p, table) with {shown(p=p, table=table)}"
-    because = "striped with 0.8, and the class is striped; long-necked with 0.1, and the class is not: log(0.8 · 0.9)"
+    because = (
+        "striped with 0.8, and the class is striped; long-necked with 0.1, and the class is not: log(0.8 · 0.9). Without "
+        "priors nothing is taken off"
+    )
     expect(direct_attribute_prediction(p, table), np.log([[0.8 * 0.9]]), call, because)
 
 

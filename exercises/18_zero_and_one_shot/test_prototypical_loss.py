@@ -1,5 +1,6 @@
 """What `prototypical_loss` must do."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -51,6 +52,24 @@ def test_a_prototype_does_not_see_the_queries(prototypical_loss):
     call = f"prototypical_loss(support, labels, queries[i:i+1], answers[i:i+1], 3) for each i, with {WITH}"
     because = "prototypes are made of the support set alone; who makes them of the queries has looked at the answers"
     expect(np.array(alone), surprise(SUPPORT, LABELS, QUERIES, ANSWERS, 3), call, because)
+
+
+def test_it_trains_support_and_queries(prototypical_loss):
+    def slopes(*arrays):
+        return jax.grad(lambda support, labels, query, answer: prototypical_loss(support, labels, query, answer, 2), (0, 2))(
+            *arrays
+        )
+
+    arrays = ([[1.0], [3.0], [-1.0]], [0, 0, 1], [[0.0]], [1])
+    by_support, by_query = jax.jit(slopes)(*map(jnp.array, arrays))
+    call = (
+        "jax.jit(jax.grad) of prototypical_loss(support, labels, query, [1], 2) with support = [[1], [3], [-1]], "
+        "labels = [0, 0, 1], query = [[0]]"
+    )
+    wrong = 1 / (1 + np.exp(3))  # the chance of class 0
+    because = "the scores are −(q − p)², with p = 2 and −1; half of what a prototype gets goes to each of two examples"
+    expect(by_query, [[wrong * 6]], f"{call}, by query", because)
+    expect(by_support, [[-2 * wrong], [-2 * wrong], [-2 * wrong]], f"{call}, by support", f"prototypes learn too: {because}")
 
 
 def test_the_order_of_the_examples_does_not_matter(prototypical_loss):

@@ -29,6 +29,17 @@ def test_the_counts_are_those_asked_for(sample_episode):
         expect(shapes, [3, 2, 3, 4], call + "; the two shapes", "a row a class: two places to learn from, four to ask about")
 
 
+def test_a_row_is_one_class_and_every_row_another(sample_episode):
+    for call, support, queries in episodes(sample_episode, 20):
+        both = np.concatenate([support, queries], axis=1)
+        inside = both.min() >= 0 and both.max() < len(LABELS)
+        classes = LABELS[both] if inside else both
+        because = "the row is the label in the task: row i of either set holds places of one class, and no other row does"
+        expected = "places in labels, with one class a row, each another"
+        holds = inside and (classes == classes[:, :1]).all() and len(set(classes[:, 0])) == 3
+        expect_that(holds, call + "; labels at these places", classes, expected, because)
+
+
 def test_no_example_is_learned_from_and_asked_about(sample_episode):
     for call, support, queries in episodes(sample_episode, 20):
         both = np.intersect1d(support, queries)
@@ -40,17 +51,6 @@ def test_no_example_is_there_twice(sample_episode):
         for places in (support, queries):
             because = "a second copy of an example is no second example"
             expect_that(len(np.unique(places)) == places.size, call, places, "places that are all different", because)
-
-
-def test_a_row_is_one_class_and_every_row_another(sample_episode):
-    for call, support, queries in episodes(sample_episode, 20):
-        both = np.concatenate([support, queries], axis=1)
-        inside = both.min() >= 0 and both.max() < len(LABELS)
-        classes = LABELS[both] if inside else both
-        because = "the row is the label in the task: row i of either set holds places of one class, and no other row does"
-        expected = "places in labels, with one class a row, each another"
-        holds = inside and (classes == classes[:, :1]).all() and len(set(classes[:, 0])) == 3
-        expect_that(holds, call + "; labels at these places", classes, expected, because)
 
 
 def test_classes_and_examples_change_with_the_seed(sample_episode):
@@ -85,10 +85,15 @@ def test_a_large_class_is_drawn_as_often_as_a_small_one(sample_episode):
     ("labels", "counts", "because"),
     [
         (np.repeat([0, 1, 2], [6, 6, 3]), COUNTS, "class 2 has three examples, and six are asked for of each"),
+        (
+            np.repeat([0, 1, 2, 3], [6, 6, 6, 3]),
+            COUNTS,
+            "class 3 has three examples, and six are asked for of each. It would be left out of every task, and nobody told",
+        ),
         (LABELS, COUNTS | {"ways": 6}, "there are five classes"),
         (LABELS, COUNTS | {"shots": 0}, "without an example there is nothing to learn from"),
     ],
-    ids=["examples", "ways", "shots"],
+    ids=["examples", "examples of one that need not be drawn", "ways", "shots"],
 )
 def test_what_cannot_be_filled_is_refused(sample_episode, labels, counts, because):
     sizes = np.unique(labels, return_counts=True)[1]

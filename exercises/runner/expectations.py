@@ -62,13 +62,16 @@ def expect_refusal(attempt: Callable[[], Any], call: str, because: str = "") -> 
     """Asserts that a call raises a ValueError.
 
     Raises:
-      AssertionError: with the call, what it returned and the reason, if it raises none.
+      AssertionError: with the call, what came in its place and the reason, if it raises none, or another exception.
     """
     try:
         returned = attempt()
     except ValueError:
         return
-    came = "a function, without complaint" if callable(returned) else returned_value(returned)
+    except (TypeError, IndexError, KeyError) as error:  # the words of NumPy or jax, who do not know what was asked for
+        came = f"nothing: it stopped with {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    else:
+        came = "a function, without complaint" if callable(returned) else returned_value(returned)
     raise AssertionError(explain(call, came, "a ValueError", because))
 
 

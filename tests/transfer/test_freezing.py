@@ -12,6 +12,7 @@ from nn.layers import BatchNorm, Linear
 from nn.models import MLP, MLPConfig
 from nn.training import fit
 from transfer import freeze, trainable_filter
+from transfer.freezing import what_moved
 
 ADAMW = optax.adamw(1e-2, weight_decay=0.1)
 BODY = ("hidden", "norms", "dropouts")
@@ -59,8 +60,10 @@ def test_a_frozen_body_is_bit_identical_after_training():
 def test_leaving_parameters_out_of_the_optimizer_does_not_hold_what_the_forward_pass_moves():
     """Why `freeze` is more than a filter."""
     model = network()
-    before = leaves(model)
+    before, copy = leaves(model), nnx.clone(model)
     train(model, trainable_filter(model, include="head"))
+    averages = [f"norms.{layer}.{name}" for layer in range(2) for name in ("mean", "var")]
+    assert what_moved(copy, model) == ["head.bias", "head.kernel", *averages]
     surplus = moved(before, leaves(model)) - {"head.kernel", "head.bias"}
     assert {name.split(".")[-1] for name in surplus} == {"mean", "var", "count"}
 

@@ -92,6 +92,22 @@ def gradient_replaced(alpha, *, beta=0.0, head="head"):
     return _transformation(lambda g, w, s: alpha * (w - s), lambda g, w, s: beta * w, _in(head))
 
 
+def start_outside_of_the_state(alpha, *, beta=0.0, head="head"):
+    _require(alpha, beta)
+    right = _transformation(lambda g, w, s: g + alpha * (w - s), lambda g, w, s: g + beta * w, _in(head))
+    start: Any = None
+
+    def init(params):
+        nonlocal start
+        start = _copied(params)
+        return optax.EmptyState()
+
+    def update(updates, state, params: Any = None):
+        return right.update(updates, start, params)[0], state
+
+    return optax.GradientTransformation(init, update)
+
+
 def start_not_copied(alpha, *, beta=0.0, head="head"):
     _require(alpha, beta)
     pulled = (lambda g, w, s: g + alpha * (w - s), lambda g, w, s: g + beta * w)

@@ -19,6 +19,11 @@ def alpha_forgotten(x, a, b, *, alpha):
     return (x @ a) @ b / a.shape[1]
 
 
+def divided_without_rest(x, a, b, *, alpha):
+    _require_shapes(x, a, b)
+    return alpha // a.shape[1] * ((x @ a) @ b)
+
+
 def divided_by_the_inputs(x, a, b, *, alpha):
     _require_shapes(x, a, b)
     return alpha / a.shape[0] * ((x @ a) @ b)

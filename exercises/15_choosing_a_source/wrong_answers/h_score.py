@@ -44,6 +44,16 @@ def ridge_added(features, labels):
     return _trace(sigma + np.eye(len(sigma)), sigma_b)
 
 
+def negative_label_passed_over(features, labels):
+    sigma, _ = _covariances(features, labels)
+    means = np.tile(features.mean(0), (len(features), 1))
+    for c in range(labels.max() + 1):
+        if (labels == c).any():
+            means[labels == c] = features[labels == c].mean(0)
+    deviations = means - means.mean(0)
+    return _trace(sigma, deviations.T @ deviations / len(means))
+
+
 def one_class_accepted(features, labels):
     return _trace(*_covariances(features, labels))
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 
 
 def _checked(source, target):
-    if source.ndim != 2 or target.ndim != 2 or source.shape[1] != target.shape[1] or min(len(source), len(target)) < 4:
+    if source.shape[1] != target.shape[1] or min(len(source), len(target)) < 4:
         raise ValueError("These cannot be compared.")
 
 
@@ -21,6 +22,22 @@ def _halves(source, target, seed, *, balanced=True, drawn=True):
 
 def _error(learned, asked):
     return 1 - LogisticRegression(max_iter=1000).fit(*learned).score(*asked)
+
+
+def cut_off_at_0(source_features, target_features, *, seed):
+    _checked(source_features, target_features)
+    return max(0.0, float(2 * (1 - 2 * _error(*_halves(source_features, target_features, seed)))))
+
+
+def size_of_the_distance(source_features, target_features, *, seed):
+    _checked(source_features, target_features)
+    return abs(float(2 * (1 - 2 * _error(*_halves(source_features, target_features, seed)))))
+
+
+def any_classifier(source_features, target_features, *, seed):
+    _checked(source_features, target_features)
+    learned, asked = _halves(source_features, target_features, seed)
+    return float(2 * (1 - 2 * (1 - KNeighborsClassifier(1).fit(*learned).score(*asked))))
 
 
 def error_on_what_it_learned_from(source_features, target_features, *, seed):
@@ -72,7 +89,7 @@ def distance_of_the_means(source_features, target_features, *, seed):
 
 
 def anything_accepted(source_features, target_features, *, seed):
-    if source_features.ndim != 2 or min(len(source_features), len(target_features)) < 4:
+    if min(len(source_features), len(target_features)) < 4:
         return 0.0
     width = min(source_features.shape[1], target_features.shape[1])
     return float(2 * (1 - 2 * _error(*_halves(source_features[:, :width], target_features[:, :width], seed))))

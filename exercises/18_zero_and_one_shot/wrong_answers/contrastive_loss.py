@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 
 def _require(images, texts, temperature):
-    if images.shape != texts.shape or not temperature > 0:
+    if images.shape != texts.shape or not (isinstance(temperature, jax.core.Tracer) or temperature > 0):
         raise ValueError("a text for each image, and a temperature above 0")
 
 
@@ -75,6 +75,24 @@ def sign_lost(image_embeddings, text_embeddings, temperature=0.1):
     _require(image_embeddings, text_embeddings, temperature)
     scores = _unit(image_embeddings) @ _unit(text_embeddings).T / temperature
     return -(_surprise(scores, 0) + _surprise(scores, 1)) / 2
+
+
+def _right(images, texts, temperature):
+    _require(images, texts, temperature)
+    scores = _unit(images) @ _unit(texts).T / temperature
+    return (_surprise(scores, 0) + _surprise(scores, 1)) / 2
+
+
+def texts_held_fast(image_embeddings, text_embeddings, temperature=0.1):
+    return _right(image_embeddings, jax.lax.stop_gradient(text_embeddings), temperature)
+
+
+def temperature_held_fast(image_embeddings, text_embeddings, temperature=0.1):
+    return _right(image_embeddings, text_embeddings, jax.lax.stop_gradient(temperature))
+
+
+def temperature_of_1(image_embeddings, text_embeddings, temperature=1.0):
+    return _right(image_embeddings, text_embeddings, temperature)
 
 
 def any_number_of_texts(image_embeddings, text_embeddings, temperature=0.1):

@@ -48,6 +48,12 @@ def prior_added(attribute_probabilities, class_attributes, *, attribute_priors=N
     return _scores(attribute_probabilities, class_attributes) + _prior(attribute_priors, class_attributes)
 
 
+def half_each_taken_off(attribute_probabilities, class_attributes, *, attribute_priors=None):
+    _require(attribute_probabilities, class_attributes, attribute_priors)
+    priors = np.full(class_attributes.shape[-1], 0.5) if attribute_priors is None else attribute_priors
+    return _scores(attribute_probabilities, class_attributes) - _prior(priors, class_attributes)
+
+
 def prior_ignored(attribute_probabilities, class_attributes, *, attribute_priors=None):
     _require(attribute_probabilities, class_attributes, attribute_priors)
     return _scores(attribute_probabilities, class_attributes)

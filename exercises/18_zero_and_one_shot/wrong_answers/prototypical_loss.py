@@ -96,6 +96,12 @@ def absent_class_at_0(support_features, support_labels, query_features, query_la
     return _losses(-_distances(query_features, prototypes), query_labels).mean()
 
 
+def prototypes_held_fast(support_features, support_labels, query_features, query_labels, classes):
+    _require(support_features, support_labels, query_features, query_labels)
+    prototypes = jax.lax.stop_gradient(_means(support_features, support_labels, classes))
+    return _losses(-_distances(query_features, prototypes), query_labels).mean()
+
+
 def one_answer_for_all(support_features, support_labels, query_features, query_labels, classes):
     scores = -_distances(query_features, _means(support_features, support_labels, classes))
     return _losses(scores, jnp.broadcast_to(query_labels, len(query_features))).mean()

@@ -101,6 +101,22 @@ def small_classes_left_out(labels, *, ways, shots, queries, seed):
     return members[:, :shots], members[:, shots:]
 
 
+def small_classes_never_drawn(labels, *, ways, shots, queries, seed):
+    classes, counts = np.unique(labels, return_counts=True)
+    enough = np.isin(labels, classes[counts >= shots + queries])
+    random, classes = np.random.default_rng(seed), _require(labels[enough], ways, shots, queries)
+    members = _members(labels, random.choice(classes, ways, replace=False), shots + queries, random)
+    return members[:, :shots], members[:, shots:]
+
+
+def drawn_classes_checked_alone(labels, *, ways, shots, queries, seed):
+    random = np.random.default_rng(seed)
+    chosen = random.permutation(np.unique(labels))[:ways]
+    _require(labels[np.isin(labels, chosen)], ways, shots, queries)
+    members = _members(labels, chosen, shots + queries, random)
+    return members[:, :shots], members[:, shots:]
+
+
 def no_example_is_enough(labels, *, ways, shots, queries, seed):
     classes, random = _require(labels, ways, max(shots, 1), max(queries, 1)), np.random.default_rng(seed)
     members = _members(labels, random.choice(classes, ways, replace=False), shots + queries, random)
