@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Key
 
@@ -18,19 +19,19 @@ Initializer = Callable[..., Float[Array, "..."]]
 
 def zeros(key, shape: Sequence[int], dtype=jnp.float32) -> Float[Array, "..."]:
     """All zeros; the usual start of a bias. Hidden layers of zeros never learn: their units get the same gradient, or none."""
-    return jnp.zeros(shape, dtype)
+    return _filled(key, shape, 0, dtype)
 
 
 def ones(key, shape: Sequence[int], dtype=jnp.float32) -> Float[Array, "..."]:
     """All ones; the usual start of a scale."""
-    return jnp.ones(shape, dtype)
+    return _filled(key, shape, 1, dtype)
 
 
 def normal(stddev: float = 0.01) -> Initializer:
     """Gaussian with mean 0 and this standard deviation."""
 
     def init(key, shape, dtype=jnp.float32):
-        return stddev * _draw(jax.random.normal, key, shape, dtype)
+        return _draw(jax.random.normal, key, shape, dtype, stddev)
 
     return init
 
@@ -89,11 +90,11 @@ def variance_scaling(
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
         stddev = math.sqrt(scale / fan)
         if distribution == "normal":
-            return stddev * _draw(jax.random.normal, key, shape, dtype)
+            return _draw(jax.random.normal, key, shape, dtype, stddev)
         if distribution == "truncated_normal":
-            return stddev / TRUNCATED_STDDEV * _draw(_cut_normal, key, shape, dtype)
+            return _draw(_cut_normal, key, shape, dtype, stddev / TRUNCATED_STDDEV)
         # Uniform on ±a has variance a²/3.
-        return math.sqrt(3) * stddev * _draw(_symmetric_uniform, key, shape, dtype)
+        return _draw(_symmetric_uniform, key, shape, dtype, math.sqrt(3) * stddev)
 
     return init
 
@@ -135,14 +136,36 @@ def orthogonal(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = jnp.flo
     return q.T if wide else q
 
 
-def _draw(sample: Callable[..., Array], key: Key[Array, ""], shape: Sequence[int], dtype: Any) -> Array:
-    """sample(key, shape, dtype), compiled in a hurry: the same numbers but for a last bit, in a third of the time.
+def _filled(key, shape: Sequence[int], value: int, dtype: Any) -> Array:
+    """The same number everywhere, without a program for every shape."""
+    return jnp.full(shape, value, dtype) if isinstance(key, Tracer) else jnp.asarray(np.full(shape, value, dtype))
 
-    Every shape is a program of its own, and runs once for each layer: to optimize it takes XLA far longer than to run it.
+
+def _draw(sample: Callable[..., Array], key: Key[Array, ""], shape: Sequence[int], dtype: Any, factor: float = 1.0) -> Array:
+    """factor · sample(key, shape, dtype), the same numbers but for a last bit, without a program for every shape.
+
+    A program runs once for each layer, and XLA takes a hundred times longer to compile it than to run it. So more numbers
+    are drawn than are needed, a power of four of them, which makes few programs for many shapes; and these are compiled in
+    a hurry.
     """
+    size = math.prod(shape)
     if isinstance(key, Tracer) or jax.default_backend() != "cpu":  # part of a larger program; or never measured
-        return sample(key, shape, dtype)
-    return _compiled_draw(sample, key, tuple(shape), dtype)
+        return factor * sample(key, shape, dtype)
+    if not 0 < size <= MANY or not _draws_one_by_one(key):
+        return factor * _compiled_draw(sample, key, tuple(shape), dtype)
+    enough = 4 ** max(5, -(-(size - 1).bit_length() // 2))
+    drawn = _compiled_draw(sample, key, (enough,), dtype)
+    if not isinstance(drawn, Tracer) and dtype == jnp.float32:
+        drawn = np.asarray(drawn)  # NumPy cuts and multiplies without compiling anything
+    return jnp.asarray(drawn[:size].reshape(shape) * factor)
+
+
+MANY = 4**11  # four million numbers: 0.15 s on one core
+
+
+def _draws_one_by_one(key: Key[Array, ""]) -> bool:
+    """Whether the first n numbers are the same, however many are drawn."""
+    return jax.config.jax_threefry_partitionable and str(jax.random.key_impl(key)) == "threefry2x32"
 
 
 @partial(jax.jit, static_argnums=(0, 2, 3), compiler_options={"xla_backend_optimization_level": "1"})

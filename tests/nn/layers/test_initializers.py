@@ -41,6 +41,22 @@ def test_inside_a_larger_program_they_are_the_same(name):
     np.testing.assert_allclose(jax.jit(ours, static_argnums=1)(KEY, SHAPE), ours(KEY, SHAPE), rtol=1e-6)
 
 
+@pytest.mark.parametrize("size", [1, 1023, 1024, 1025, 4**11 + 1])
+def test_however_many_numbers_are_drawn_at_once_they_are_the_same(size):
+    """More are drawn than are needed, so that few programs serve many shapes."""
+    np.testing.assert_allclose(layers.normal(2.0)(KEY, (size,)), 2.0 * jax.random.normal(KEY, (size,)), rtol=1e-6)
+
+
+def test_a_key_of_another_generator_will_do():
+    key = jax.random.key(5, impl="rbg")
+    np.testing.assert_allclose(layers.normal(2.0)(key, (7, 3)), 2.0 * jax.random.normal(key, (7, 3)), rtol=1e-6)
+
+
+def test_where_the_first_numbers_depend_on_how_many_there_are_no_more_are_drawn():
+    with jax.threefry_partitionable(False):
+        np.testing.assert_allclose(layers.normal(2.0)(KEY, (7, 3)), 2.0 * jax.random.normal(KEY, (7, 3)), rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["ones", "he_normal"])
 def test_in_bfloat16_they_are_the_same_but_for_rounding(name):
     ours, theirs = PAIRS[name]
