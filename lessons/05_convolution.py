@@ -651,6 +651,7 @@ adam = optax.scale_by_adam()  # Adam's directions; the rate comes as an argument
 
 
 @jax.jit
+@partial(jax.vmap, in_axes=(0, 0, 0, 0, None))
 def deep_step(kernels, memory, batch, rate, skip):
     def loss(kernels):
         return softmax_cross_entropy(deep_network(kernels, small_x[batch], skip), small_y[batch]).mean()
@@ -660,23 +661,28 @@ def deep_step(kernels, memory, batch, rate, skip):
     return jax.tree.map(lambda kernel, step: kernel - rate * step, kernels, direction), memory, value
 
 
-def train_deep(blocks, skip, rate, seed, steps=60):
-    kernels = start_deep(blocks, seed)
-    memory, losses, random = adam.init(kernels), [], np.random.default_rng(seed)
+def train_deep(blocks, skip, rates, steps=60):
+    """Two seeds with each rate, all four networks at once; the losses (rates, seeds, steps), means of ten steps."""
+    starts = [start_deep(blocks, seed) for _ in rates for seed in range(2)]
+    kernels = jax.tree.map(lambda *same: jnp.asarray(np.stack(same)), *starts)
+    memory, losses, random = jax.vmap(adam.init)(kernels), [], [np.random.default_rng(seed) for _ in rates for seed in range(2)]
     for _ in range(steps):
-        kernels, memory, loss = deep_step(kernels, memory, random.integers(len(small_x), size=32), rate, skip)
+        batches = np.stack([r.integers(len(small_x), size=32) for r in random])
+        kernels, memory, loss = deep_step(kernels, memory, batches, np.repeat(np.float32(rates), 2), skip)
         losses.append(loss)
-    return np.convolve(np.array(losses), np.ones(10) / 10, "valid")  # means of ten steps
+    losses = np.array(losses).T.reshape(len(rates), 2, steps)
+    return np.apply_along_axis(np.convolve, 2, losses, np.ones(10) / 10, "valid")
 
 
 depths = {"5 convolutions": (2, 0.0), "41 convolutions": (20, 0.0), "41, with skips": (20, 1.0)}
+rates = (3e-3, 1e-2)
 end, curves = {}, {}
 for name, (blocks, skip) in depths.items():
-    by_rate = {rate: [train_deep(blocks, skip, rate, seed) for seed in range(2)] for rate in (3e-3, 1e-2)}
-    best = min(by_rate, key=lambda rate: np.mean([losses[-1] for losses in by_rate[rate]]))  # for each net the better rate
-    end[name] = [float(losses[-1]) for losses in by_rate[best]]
-    curves[name] = (np.arange(10, 61), by_rate[best][0])
-    print(f"{name:22s} rate {best:<5g} training loss at the end, two seeds: {end[name][0]:.2f} and {end[name][1]:.2f}")
+    losses = train_deep(blocks, skip, rates)
+    best = losses[:, :, -1].mean(1).argmin()  # for each net the better rate
+    end[name] = losses[best, :, -1].tolist()
+    curves[name] = (np.arange(10, 61), losses[best, 0])
+    print(f"{name:22s} rate {rates[best]:<5g} training loss at the end, two seeds: {end[name][0]:.2f} and {end[name][1]:.2f}")
 
 axis = figures.plot_curves(curves, ylabel="training loss (nats)", title="Deeper is harder to train, unless it may skip")
 axis.axhline(np.log(10), color="0.6", linewidth=1, linestyle="--")

@@ -64,10 +64,11 @@ from transfer import (
     trainable_filter,
     unmerge_lora,
 )
-from transfer.experiments import how_much_moves, run
+from transfer.experiments import LAYER_CURVE, how_much_moves, layer_curve, run
 from transfer.experiments.how_much_moves import FINE_TUNING, FINE_TUNING_ELSEWHERE
 from transfer.experiments.images import images
-from transfer.report import mean_interval, outcomes
+from transfer.fine_tuning import copy_layers
+from transfer.report import mean_interval, outcomes, paired_difference
 
 figures.use_lesson_style()
 _ = nn.training.enable_compilation_cache()  # what was compiled once is not compiled again
@@ -344,6 +345,72 @@ show(gain_elsewhere, rows_elsewhere)
 # So "which way is best?" has no answer before you say *on which pictures*. On pictures like the hundred, these five seeds do
 # not decide. If the old pictures may come back, hold on to what was pretrained: here it cost little.
 #
+# ## Which layers are worth keeping?
+#
+# So far a layer either moved or stayed. But *which* layers could stay? Yosinski et al. (2014) asked it for photographs; here it
+# is for printed characters (lesson 12). Deal 136 of them into two halves of 68, A and B, and train a network on each. Now take
+# a new network, copy into it the first n of A's four hidden layers, freeze them, and train the rest on B. If a layer has
+# learned something about characters in general, freezing it costs B nothing. If it has learned something about A, it costs.
+#
+# `copy_layers(source, target, "hidden.0")` is a copy of the target that has the source's layer. In hand, for n = 2:
+
+# %%
+network_of_a, fresh = layer_curve.base(seed, layer_curve.A), layer_curve.untrained(seed, layer_curve.FRESH)
+two_of_a = copy_layers(network_of_a, fresh, ("hidden.0", "hidden.1"))
+same = [np.array_equal(two_of_a.hidden[n].kernel[...], network_of_a.hidden[n].kernel[...]) for n in range(4)]
+print("layers that are A's:", [f"hidden.{layer}" for layer, is_theirs in enumerate(same) if is_theirs])
+print(parameter_summary(two_of_a, freeze(two_of_a, ("hidden.0", "hidden.1"))))
+
+# %% [markdown]
+# Five seeds, each with its own halves. Beside A's layers stand, as a control, as many *random* ones, frozen too. All networks
+# get as much training on B as the one that has nothing copied.
+
+# %%
+curve = run(LAYER_CURVE, methods=["A frozen", "random frozen"])
+of_layers = {(row.method.name, row.setting): row for row in outcomes(curve)}
+counts, on_b = curve.settings, 100 * of_layers["B", 1].accuracy.mean
+lines, costs = {}, {}
+for name in ("A frozen", "random frozen"):
+    reached = [of_layers[name, n].accuracy for n in counts]
+    costs[name] = [of_layers[name, n].comparison for n in counts]
+    lines[name] = (counts, *(100 * np.array([getattr(a, part) for a in reached]) for part in ("mean", "low", "high")))
+axis = figures.plot_curves(lines, xlabel="n, hidden layers copied and frozen", ylabel="right on new pictures of B (%)")
+axis.axhline(on_b, color="0.4", linewidth=1, linestyle="--")
+axis.text(counts[0], on_b + 1, "nothing copied", color="0.4", fontsize="small")
+axis.set(ylim=(0, on_b + 8), xticks=counts, title="Mean of five seeds, and its 95% interval")
+plt.show()
+print(f"trained on B alone: {on_b:.1f}%. Difference in points, with the first n layers copied and frozen:")
+for name, differences in costs.items():
+    for n, difference in zip(counts, differences, strict=True):
+        print(f"{name:14s} n = {n}  {100 * difference.mean:+6.1f} [{100 * difference.low:.1f}, {100 * difference.high:.1f}]")
+
+# %% [markdown]
+# The dashed line is the network that learned B alone. Freezing A's first layer costs B least: strokes and edges are much the
+# same in all characters. The further up, the more it costs. Some of that is the price of taking any network apart: B's own
+# layers pay it, too, when they are frozen (the arm "B frozen" of the experiment; see *Try*). Random layers cost far more at
+# every n: what A has learned is worth much, even where it does not quite fit.
+#
+# And if A's layers may *move* on? Then they start B off. But "fine-tuned" networks have had two trainings, and that alone may
+# help. The control is B's own four layers, copied and trained on in the same way:
+
+# %%
+moving = run(LAYER_CURVE, shots=(4,), methods=["A moving", "B moving"])
+on_scratch = moving.accuracies("B", 4)
+a_moving, b_moving = (moving.accuracies(name, 4) for name in ("A moving", "B moving"))
+extra = {
+    "A's, over B alone": paired_difference(a_moving, on_scratch),
+    "B's own, over B alone": paired_difference(b_moving, on_scratch),
+    "A's, over B's own": paired_difference(a_moving, b_moving),
+}
+print("All four layers copied, and everything moves. Difference in points:")
+for name, gain in extra.items():
+    print(f"{name:24s}{100 * gain.mean:+5.1f} [{100 * gain.low:.1f}, {100 * gain.high:.1f}]")
+
+# %% [markdown]
+# Allowed to move, A's layers no longer cost anything: they help. But B's own help at least as much, and B's network knows
+# nothing of A: what helps here is the second training. (Yosinski et al. found that A's layers helped more than B's own; they
+# had more than a million photographs.) The gain over B alone, without this control, would have passed for transfer.
+#
 # ## One layer at a time
 #
 # Between "all at once" and "the head alone" there is also a way in time: first the head, then one more layer every few steps
@@ -449,6 +516,14 @@ for way in ("linear probe", "probe, then fine-tune", "L2-SP", "LoRA"):
     assert gain_elsewhere[way][1] > 0, f"{way} keeps more than fine-tuning"
 assert gain_elsewhere["fine-tune, gently"][0] < gain_elsewhere["probe, then fine-tune"][1], "a smaller rate alone does not"
 assert gain_elsewhere["random features"][2] < 0 and gain_elsewhere["scratch"][2] < 0, "it is what was pretrained that is kept"
+assert same == [True, True, False, False]
+first, *_, last = costs["A frozen"]
+assert last.high < 0 and last.mean < first.mean - 0.04, "the last layers cost, and more than the first"
+for learned, random in zip(costs["A frozen"], costs["random frozen"], strict=True):
+    assert random.high < learned.low, "as many random layers cost more"
+assert extra["A's, over B alone"].low > 0, "what may move helps"
+assert extra["B's own, over B alone"].low > 0, "and so does a second training alone"
+assert extra["A's, over B's own"].mean < 0.01, "at least as much"
 for layer, changes in journey.items():
     for change, steps in zip(changes, checks, strict=True):
         assert (change > 0) == (steps > starts[layer]), f"{layer} joins at its own step"
@@ -465,6 +540,8 @@ assert "missing: hidden.0.kernel" in refusal and "unexpected: layers.0.kernel" i
 # 2. LoRA of rank 1, 4, 16 and 64: how much does each reach here and elsewhere? At which rank is it fine-tuning again?
 # 3. `layerwise_lr_decay` gives each layer its own learning rate, smaller further down. Put it in
 #    place of L2-SP in the experiment. Where does it come to lie?
+# 4. `run(LAYER_CURVE, methods=["A frozen", "B frozen"])`: how much of what A's layers cost do B's own layers cost as well? What
+#    is left is the price of other characters.
 #
-# **Exercise:** `pytest exercises/13_fine_tuning`: write `matches`, `lora`, `l2_sp` and `distillation_loss` yourself. `python -m
-# exercises next` says where to begin.
+# **Exercise:** `pytest exercises/13_fine_tuning`: write `matches`, `trains`, `what_moved`, `lora`, `l2_sp` and
+# `distillation_loss` yourself. `python -m exercises next` says where to begin.

@@ -8,6 +8,8 @@ from transfer.adapters import bottleneck as bottleneck
 from transfer.adapters import lora as lora
 from transfer.adapters import merge_lora as merge_lora
 from transfer.adapters import unmerge_lora as unmerge_lora
+from transfer.diagnosis import Diagnosis as Diagnosis
+from transfer.diagnosis import diagnose_negative_transfer as diagnose_negative_transfer
 from transfer.distillation import Distillation as Distillation
 from transfer.distillation import distillation_loss as distillation_loss
 from transfer.domain_adaptation import adapt as adapt
@@ -29,6 +31,7 @@ from transfer.few_shot import prototype_logits as prototype_logits
 from transfer.few_shot import prototypical_loss as prototypical_loss
 from transfer.few_shot import sample_episode as sample_episode
 from transfer.few_shot import unit_length as unit_length
+from transfer.fine_tuning import copy_layers as copy_layers
 from transfer.fine_tuning import extract_features as extract_features
 from transfer.fine_tuning import fine_tune as fine_tune
 from transfer.fine_tuning import linear_probe as linear_probe
@@ -36,6 +39,7 @@ from transfer.fine_tuning import linear_probe_then_fine_tune as linear_probe_the
 from transfer.fine_tuning import replace_head as replace_head
 from transfer.freezing import freeze as freeze
 from transfer.freezing import trainable_filter as trainable_filter
+from transfer.freezing import what_moved as what_moved
 from transfer.multitask import MultitaskLoss as MultitaskLoss
 from transfer.multitask import SharedBody as SharedBody
 from transfer.multitask import TaskBatches as TaskBatches
@@ -49,6 +53,13 @@ from transfer.parameters import ParameterSummary as ParameterSummary
 from transfer.parameters import PretrainedMismatchError as PretrainedMismatchError
 from transfer.parameters import load_pretrained as load_pretrained
 from transfer.parameters import parameter_summary as parameter_summary
+from transfer.pretraining import augment as augment
+from transfer.pretraining import mask_patches as mask_patches
+from transfer.pretraining import nt_xent as nt_xent
+from transfer.pretraining import pretrain_contrastive as pretrain_contrastive
+from transfer.pretraining import pretrain_denoising as pretrain_denoising
+from transfer.pretraining import reconstruction_loss as reconstruction_loss
+from transfer.prompt_tuning import apply_prompt as apply_prompt
 from transfer.regularization import BatchSpectralShrinkage as BatchSpectralShrinkage
 from transfer.regularization import l2_sp as l2_sp
 from transfer.regularization import smallest_singular_values as smallest_singular_values

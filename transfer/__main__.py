@@ -6,25 +6,39 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from transfer.experiments import Experiment
 
 DESCRIPTION = """\
 Does transfer help here, and can I trust the answer?
 
-Runs experiments on real data that needs no download: each method on the same seeds, beside controls that would show
-if something else than transfer were at work. Prints accuracies, paired differences with their 95% intervals, and a
-verdict, which is "inconclusive" wherever an interval holds 0. Writes report.html, report.json and the figures to
-OUT/<experiment>/.
+Asked about your own pictures (--source, --target) or about named experiments on data that needs no download
+(--experiment), it runs each method on the same seeds, beside controls that would show if something else than transfer
+were at work. Prints accuracies, paired differences with their 95% intervals, and a verdict, which is "inconclusive"
+wherever an interval holds 0. Writes report.html, report.json and the figures to OUT/<experiment>/.
+
+A source or a target is a folder, or a set by name: digits, mnist_5k, glyphs, animals, or one of TensorFlow Datasets. A
+folder has a folder for each class, of png, jpg, bmp, gif or webp pictures of any size:
+
+  DIR/CLASS/*.png                               a quarter of each class is kept for the test
+  DIR/train/CLASS/*.png, DIR/test/CLASS/*.png   the test pictures are yours to choose
+
+With several sources the report ranks them: by scores, by a trial, and by what came of them.
 """
 
 EXAMPLES = """\
 examples:
   python -m transfer                                          the two of the README
   python -m transfer --list                                   what there is
+  python -m transfer --source mnist_5k --target digits        your own pictures: a folder in place of a name
+  python -m transfer --source birds/ cats/ --target dogs/ --shots 1 5 20 --methods fine-tune prototypes --seeds 5
   python -m transfer --experiment few_labels --shots 1 10 --seeds 4
   python -m transfer --experiment negative_transfer --methods joint "joint, shifted labels"
 
-Ctrl-C stops, and reports the seeds that finished.
+Ctrl-C stops, and reports the seeds that finished. Each is kept in OUT/<experiment>/seeds-….json as soon as it is
+finished: the same command goes on from there, also after a kill.
 """
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -50,6 +64,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--experiment", nargs="+", metavar="NAME", help="which to run (default: those of the README; --list has all)"
     )
+    parser.add_argument("--source", nargs="+", metavar="NAME|DIR", help="what a network is to learn first; several are ranked")
+    parser.add_argument("--target", metavar="NAME|DIR", help="what it is to learn then, from few pictures")
+    parser.add_argument("--side", type=int, metavar="PIXELS", help="read all pictures at this height and width (default: 28)")
     parser.add_argument("--seeds", type=int, metavar="N", help="how many seeds, at least 2 (default: the experiment's own)")
     parser.add_argument("--shots", type=int, nargs="+", metavar="N", help="examples per class of the target")
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="which methods; what they are compared with is added")
@@ -58,6 +75,14 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     given = parser.parse_args(words)
     if given.seeds is not None and given.seeds < 2:
         parser.error(f"--seeds expects at least 2, for an interval needs a spread; got {given.seeds}.")
+    if bool(given.source) != bool(given.target):
+        parser.error("--source expects --target beside it, and --target expects --source.")
+    if given.experiment and given.source:
+        parser.error("--experiment is one of ours; with --source and --target it is yours. Expects one of the two.")
+    if given.side is not None and not given.source:
+        parser.error("--side expects --source and --target beside it.")
+    if given.side is not None and given.side < 12:
+        parser.error(f"--side expects at least 12 pixels, got {given.side}.")
     for shots in given.shots or ():
         if shots < 1:
             parser.error(f"--shots expects numbers of at least 1, got {shots}.")
@@ -95,32 +120,40 @@ def main(words: list[str] | None = None) -> int:
         return 0
 
     try:
-        unknown = [name for name in given.experiment or () if name not in EXPERIMENTS]
-        if unknown:
-            raise ValueError(f"--experiment expects names from {', '.join(EXPERIMENTS)}; got {', '.join(unknown)}.")
-        standard = [name for name, experiment in EXPERIMENTS.items() if experiment.by_default]
-        chosen = [EXPERIMENTS[name] for name in dict.fromkeys(given.experiment or standard)]
+        if given.source:
+            chosen, methods = [own_experiment(given)], None  # the methods that are asked for are those it has
+        else:
+            unknown = [name for name in given.experiment or () if name not in EXPERIMENTS]
+            if unknown:
+                raise ValueError(f"--experiment expects names from {', '.join(EXPERIMENTS)}; got {', '.join(unknown)}.")
+            standard = [name for name, experiment in EXPERIMENTS.items() if experiment.by_default]
+            chosen, methods = [EXPERIMENTS[name] for name in dict.fromkeys(given.experiment or standard)], given.methods
         for experiment in chosen:
-            experiment.check(given.seeds, given.shots, given.methods)
+            experiment.check(given.seeds, given.shots, methods)
             require_writable(given.out / experiment.name)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, DataNotPreparedError) as error:
         print(f"python -m transfer: {describe(error, given.out)}", file=sys.stderr)
         return 2
 
     enable_compilation_cache()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     for experiment in chosen:
-        command = shlex.join(["python", "-m", "transfer", "--experiment", experiment.name, *choices(given)])
+        asked = ["--source", *given.source, "--target", given.target] if given.source else ["--experiment", experiment.name]
+        command = shlex.join(["python", "-m", "transfer", *asked, *choices(given)])
+        directory = given.out / experiment.name
+        if kept := kept_text(experiment, given, methods):
+            console.print(f"[dim]{escape(kept)}[/]", soft_wrap=True)
         with Progress(*columns, console=console, disable=given.quiet or not console.is_terminal) as progress:
-            task = progress.add_task(experiment.title, total=experiment.count(given.seeds, given.shots, given.methods))
+            task = progress.add_task(experiment.title, total=experiment.count(given.seeds, given.shots, methods))
             try:
                 results = run(
                     experiment,
                     seeds=given.seeds,
                     shots=given.shots,
-                    methods=given.methods,
+                    methods=methods,
                     command=command,
                     on_number=lambda progress=progress, task=task: progress.advance(task),
+                    directory=directory,
                 )
             except DataNotPreparedError as error:
                 print(f"python -m transfer: {error}", file=sys.stderr)
@@ -129,7 +162,7 @@ def main(words: list[str] | None = None) -> int:
             print("Interrupted before a seed of this experiment finished: nothing to report.", file=sys.stderr)
             return INTERRUPTED
         console.print(results_table(results))
-        page = write_report(results, given.out / experiment.name)
+        page = write_report(results, directory)
         console.print(f"Report: {escape(str(page))}  ({results.wall_time:.0f} s)\n", soft_wrap=True)
         if results.partial:
             kept = f"{len(results.finished)} of {len(results.seeds)} seeds finished and are in the report"
@@ -138,17 +171,42 @@ def main(words: list[str] | None = None) -> int:
     return 0
 
 
+def own_experiment(given: argparse.Namespace) -> "Experiment":
+    """The experiment on the sets and folders of the command line, which are read here."""
+    from transfer.experiments.own_data import SIDE, own_data
+    from transfer.experiments.pictures import read_pictures
+
+    try:
+        *sources, target = (read_pictures(word, side=given.side or SIDE) for word in (*given.source, given.target))
+    except OSError as error:
+        raise ValueError(
+            f"--source and --target expect folders that can be read: {error.strerror} ({error.filename})."
+        ) from None
+    return own_data(sources, target, methods=given.methods)
+
+
+def kept_text(experiment: "Experiment", given: argparse.Namespace, methods: list[str] | None) -> str:
+    """What there is of an earlier run, in a sentence; empty where there is nothing."""
+    journal = experiment.journal(given.out / experiment.name, given.shots, methods)
+    wanted = range(given.seeds or experiment.seeds)
+    if kept := [seed for seed in wanted if seed in journal.seeds]:
+        return f"{len(kept)} of {len(wanted)} seeds are finished and are not run again; {journal.path} has them."
+    if journal.others:
+        return f"{journal.path.parent} has seeds of other settings, data, versions or code: this run begins anew."
+    return ""
+
+
 def choices(given: argparse.Namespace) -> list[str]:
     """The options that change the numbers, as they are typed."""
     words: list[str] = []
-    for name in ("seeds", "shots", "methods"):
+    for name in ("side", "seeds", "shots", "methods"):
         value = getattr(given, name)
         if value is not None:
             words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
     return words
 
 
-def describe(error: ValueError | OSError, out: Path) -> str:
+def describe(error: Exception, out: Path) -> str:
     """What went wrong, in one line."""
     if isinstance(error, OSError):
         return f"--out expects a folder that can be written, got {out}: {error.strerror}."

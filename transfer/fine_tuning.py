@@ -4,6 +4,7 @@ A network here is an `nn.models.Classifier`: its output is head(features(x)).
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,8 +16,10 @@ from nn.data import Dataset
 from nn.layers import Linear
 from nn.models import Classifier
 from nn.training import History, Loss, classification_loss, cosine_adam, fit, predict
+from transfer.freezing import dotted, matches, patterns_of, require_matches
 
 Network = TypeVar("Network", bound=Classifier)
+Module = TypeVar("Module", bound=nnx.Module)
 
 
 def replace_head(model: Network, classes: int, *, rngs: nnx.Rngs) -> Network:
@@ -31,6 +34,35 @@ def replace_head(model: Network, classes: int, *, rngs: nnx.Rngs) -> Network:
     copy = nnx.clone(model)
     copy.head = Linear(copy.head.in_features, classes, rngs=rngs)
     copy.config = dataclasses.replace(copy.config, out_features=classes)
+    return copy
+
+
+def copy_layers(source: nnx.Module, target: Module, patterns: str | Sequence[str]) -> Module:
+    """A copy of `target` in which some layers are the source's, with their running averages; both models are left as they are.
+
+    Args:
+      source: where the layers come from.
+      target: where they go, under the same names and with the same shapes.
+      patterns: which layers, as for `freeze`: `hidden.0`, or several.
+
+    Raises:
+      ValueError: if a pattern matches nothing in the source, or a layer is missing in the target or of another shape there.
+
+    Reference: Yosinski, Clune, Bengio and Lipson 2014, "How transferable are features in deep neural networks?", section 2.
+    """
+    patterns = patterns_of(patterns)
+    movable = nnx.Any(nnx.Param, nnx.BatchStat)
+    names = [dotted(path) for path, _ in nnx.to_flat_state(nnx.state(source, movable))]
+    require_matches("copy_layers", patterns, names)
+    layers = nnx.state(source, nnx.All(movable, lambda path, _: any(matches(dotted(path), pattern) for pattern in patterns)))
+    copy = nnx.clone(target)
+    shapes = {dotted(path): value[...].shape for path, value in nnx.to_flat_state(nnx.state(copy, movable))}
+    for path, value in nnx.to_flat_state(layers):
+        if shapes.get(dotted(path)) != value[...].shape:
+            raise ValueError(
+                f"copy_layers expects {dotted(path)} of shape {value[...].shape} in the target, got {shapes.get(dotted(path))}."
+            )
+    nnx.update(copy, layers)
     return copy
 
 

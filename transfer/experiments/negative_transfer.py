@@ -65,7 +65,11 @@ def target(seed: int, shots: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
 def joint_training(seed: int, x: np.ndarray, y: np.ndarray, *, share: float) -> MLP:
     """The network trained on source and target at once, through one head, with as many target steps as from scratch."""
     source_x, source_y = images("mnist_5k", "train+test")
-    source_y = shift_labels(source_y, CONFIGURATION["classes"], share=share, seed=seed)
+    return joint_with(seed, source_x, shift_labels(source_y, CONFIGURATION["classes"], share=share, seed=seed), x, y)
+
+
+def joint_with(seed: int, source_x: np.ndarray, source_y: np.ndarray, x: np.ndarray, y: np.ndarray) -> MLP:
+    """The network trained on any source and the target at once, through one head."""
     source = Dataset.from_arrays({"image": source_x, "label": source_y})
     digits = Dataset.from_arrays({"image": x, "label": y})
     size = min(CONFIGURATION["batch_size"], len(digits))

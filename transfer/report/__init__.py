@@ -13,6 +13,7 @@ from transfer.report.outcomes import outcomes as outcomes
 from transfer.report.results import Method as Method
 from transfer.report.results import Result as Result
 from transfer.report.results import Results as Results
+from transfer.report.results import Section as Section
 from transfer.report.statistics import Comparison as Comparison
 from transfer.report.statistics import Interval as Interval
 from transfer.report.statistics import holm as holm

@@ -20,7 +20,7 @@ from transfer.report.environment import environment
 from transfer.report.figures import accuracy_figure, difference_figure
 from transfer.report.outcomes import outcomes
 from transfer.report.page import html_page
-from transfer.report.results import Method, Result, Results
+from transfer.report.results import Method, Result, Results, Section
 from transfer.report.statistics import LEVEL
 from transfer.report.wording import summary
 
@@ -48,9 +48,9 @@ def write_report(results: Results, directory: str | os.PathLike) -> Path:
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
-        _replace(directory / f"{name}.png", picture)
-    _replace(directory / "report.html", html_page(results, record, pictures).encode())
-    _replace(directory / "report.json", (json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+        write_whole(directory / f"{name}.png", picture)
+    write_whole(directory / "report.html", html_page(results, record, pictures).encode())
+    write_whole(directory / "report.json", (json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
     return directory / "report.html"
 
 
@@ -77,6 +77,10 @@ def read_report(path: str | os.PathLike) -> Results:
         methods=tuple(Method(**method) for method in record["methods"]),
         seeds=tuple(record["seeds"]["requested"]),
         records=[Result(**result) for result in record["results"]],
+        # Reports of earlier versions have none of these.
+        details={name: {int(seed): v for seed, v in seeds.items()} for name, seeds in record.get("details", {}).items()},
+        answer=record.get("answer", ""),
+        sections=tuple(Section(**section) for section in record.get("sections", ())),
     )
 
 
@@ -87,6 +91,7 @@ def _record(results: Results) -> dict[str, Any]:
         "experiment": results.experiment,
         "title": results.title,
         "question": results.question,
+        "answer": results.answer,
         "summary": summary(results),
         "setting_name": results.setting_name,
         "settings": list(results.settings),
@@ -109,6 +114,8 @@ def _record(results: Results) -> dict[str, Any]:
             if row.comparison
         ],
         "results": [asdict(record) for record in results.records],
+        "details": results.details,
+        "sections": [asdict(section) for section in results.sections],
         "configuration": results.configuration,
         "command": results.command,
         "wall_time": results.wall_time,
@@ -128,7 +135,7 @@ def _png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _replace(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write beside, flush to the disk, rename: readers see the old file or the new one."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

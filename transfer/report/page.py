@@ -92,6 +92,8 @@ def html_page(results: Results, record: Mapping[str, Any], pictures: Mapping[str
         f'<figure><img alt="{PICTURES[name]}" src="data:image/png;base64,{base64.b64encode(png).decode()}"></figure>'
         for name, png in pictures.items()
     )
+    answer = f"<pre>{escape(results.answer)}</pre>\n" if results.answer else ""
+    sections = "".join(f"<h2>{escape(section.title)}</h2><pre>{escape(section.text)}</pre>\n" for section in results.sections)
     command = f"<h2>Run it again</h2><pre>{escape(results.command)}</pre>" if results.command else ""
     settled = json.dumps(results.configuration, indent=2, ensure_ascii=False)
     configuration = f"<h2>Configuration</h2><pre>{escape(settled)}</pre>" if results.configuration else ""
@@ -108,13 +110,13 @@ def html_page(results: Results, record: Mapping[str, Any], pictures: Mapping[str
 <h1>{escape(results.title)}</h1>
 <p class="question">{escape(results.question)}</p>
 {f'<p class="notice">{escape(notice)}</p>' if notice else ""}
-<p class="summary">{escape(summary(results))}</p>
+{answer}<p class="summary">{escape(summary(results))}</p>
 <h2>The numbers</h2>
 <div class="scroll">{_table(results)}</div>
 <p class="small quiet">{escape(caption(results))}</p>
 <h2>The pictures</h2>
 {images}
-<h2>How to read this</h2>
+{sections}<h2>How to read this</h2>
 {"".join(f"<p>{escape(paragraph)}</p>" for paragraph in HOW_TO_READ)}
 <h2>The methods</h2>
 <dl>{methods}</dl>

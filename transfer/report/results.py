@@ -59,6 +59,14 @@ class Result:
             )
 
 
+@dataclass(frozen=True)
+class Section:
+    """A part of a report below its table: a title, and lines that are shown as they are."""
+
+    title: str
+    text: str
+
+
 @dataclass(kw_only=True)
 class Results:
     """An experiment's question, its plan, and the numbers that have come in so far.
@@ -77,6 +85,9 @@ class Results:
       command: what to type to get these numbers again.
       wall_time: seconds that the run took.
       records: numbers already there; `add` brings more, and is the only way in.
+      details: what else a seed has brought: name → seed → a JSON value.
+      answer: what the numbers say, in a few lines that a report begins with.
+      sections: what else belongs into the report.
 
     Raises:
       ValueError: for names that do not fit together, and for a record that is not in the plan or comes twice.
@@ -94,6 +105,9 @@ class Results:
     command: str = ""
     wall_time: float = 0.0
     records: list[Result] = field(default_factory=list)
+    details: dict[str, dict[int, Any]] = field(default_factory=dict)
+    answer: str = ""
+    sections: tuple[Section, ...] = ()
 
     def __post_init__(self):
         self.settings, self.methods = tuple(_plain(setting) for setting in self.settings), tuple(self.methods)
@@ -126,6 +140,10 @@ class Results:
     def add(self, seed: int, setting: Setting, method: str, accuracy: float) -> None:
         """Record one accuracy, in [0, 1]."""
         self._take(Result(seed, setting, method, accuracy))
+
+    def add_detail(self, seed: int, name: str, value: Any) -> None:
+        """Record a JSON value that is no accuracy."""
+        self.details.setdefault(name, {})[int(seed)] = value
 
     @property
     def finished(self) -> tuple[int, ...]:

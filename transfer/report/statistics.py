@@ -14,8 +14,8 @@ from scipy import stats
 LEVEL = 0.95
 Verdict = Literal["positive", "negative", "inconclusive"]
 
-# Accuracies are shares of at most millions of examples: a difference smaller than this is floating-point rounding.
-ROUNDING = 1e-12
+# Accuracies are shares of at most millions of examples, and come as float32: what is smaller than this is rounding.
+ROUNDING = 2e-7
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,11 @@ def results_table(results: Results) -> Group:
     parts: list = [Text(results.title, style="bold"), Text(results.question, style="italic")]
     if notice := partial_notice(results):
         parts.append(Text(notice, style="bold yellow"))
+    if results.answer:
+        parts.append(Padding(Text(results.answer), (1, 0, 0, 0)))
     parts += [Padding(_rows(results), (1, 0)), Text(summary(results)), Text(caption(results), style="dim")]
+    for section in results.sections:
+        parts += [Padding(Text(section.title, style="bold"), (1, 0, 0, 0)), Text(section.text)]
     return Group(*parts)
 
 

@@ -93,6 +93,8 @@ def caption(results: Results) -> str:
         text += f" Controls: {'; '.join(controls)}."
     if any(row.fragile for row in rows):
         text += f" {FRAGILE} inconclusive after Holm's adjustment for all of them."
+    elif any(row.comparison and row.comparison.verdict != "inconclusive" for row in rows):
+        text += " Every verdict stands after Holm's adjustment for all of them."
     return text
 
 

@@ -27,6 +27,11 @@ def beyond_the_last(labels, classes, *, share=1.0, seed=0):
     return np.where(_moved(labels, share, seed), labels + 1, labels)
 
 
+def largest_label_is_the_last(labels, classes, *, share=1.0, seed=0):
+    _require(labels, classes, share)
+    return np.where(_moved(labels, share, seed), (labels + 1) % (labels.max() + 1), labels)
+
+
 def last_stays(labels, classes, *, share=1.0, seed=0):
     _require(labels, classes, share)
     return np.where(_moved(labels, share, seed), np.minimum(labels + 1, classes - 1), labels)

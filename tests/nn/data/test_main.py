@@ -24,8 +24,9 @@ def test_the_list_tells_what_is_prepared(tmp_path, monkeypatch, capsys):
     [
         (["prepare", "digits", "digitz"], "'digitz' is not a data set: did you mean digits"),
         (["prepare"], "required: NAME"),
-        (["fetch", "digits"], "invalid choice: 'fetch'"),
-        ([], "required: list | prepare"),
+        (["fetch", "mail", "digits"], "fetch expects names from mnist, fashion_mnist, mail; got digits"),
+        (["keep", "digits"], "invalid choice: 'keep'"),
+        ([], "required: list | prepare | fetch"),
     ],
 )
 def test_bad_input_exits_with_2_and_one_line(arguments, message, tmp_path, monkeypatch, capsys):

@@ -1,0 +1,171 @@
+"""Folders of pictures: what is read, what is left out and said, and what is refused."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nn.data.folders import FEWEST, SUFFIXES, as_floats, fit_image, read_folder
+
+RED, GREEN = (220, 20, 20), (20, 200, 20)
+
+
+def picture(path, *, size=(10, 10), mode="L", colour=90):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path)
+
+
+def classes(root, counts, **look):
+    for name, count in counts.items():
+        for i in range(count):
+            picture(root / name / f"{i}.png", **look)
+
+
+def names(dataset):
+    return dataset.info.features["label"].names
+
+
+def test_folders_of_classes_become_labelled_pictures(tmp_path):
+    for i, suffix in enumerate(SUFFIXES):
+        picture(tmp_path / "dark" / f"{i}{suffix.upper()}", colour=10)
+        picture(tmp_path / "bright" / f"{i}{suffix}", colour=240)
+    folder = read_folder(tmp_path, side=12)
+    assert names(folder.train) == ["bright", "dark"]
+    for dataset in (folder.train, folder.test):
+        arrays = dataset.arrays()
+        assert arrays["image"].shape == (len(dataset), 12, 12, 1) and arrays["image"].dtype == np.uint8
+        right = np.where(arrays["label"] == 0, 240, 10)[:, None, None, None]
+        assert np.abs(arrays["image"].astype(int) - right).max() <= 3  # a JPEG loses a little
+    assert len(folder.train) + len(folder.test) == 2 * len(SUFFIXES)
+
+
+def test_without_a_test_folder_a_quarter_of_each_class_is_kept_and_it_is_said(tmp_path):
+    classes(tmp_path, {"a": 40, "b": 8, "c": FEWEST})
+    for i in range(40):
+        picture(tmp_path / "a" / f"{i}.png", colour=i)
+    folder = read_folder(tmp_path, side=12)
+    assert np.bincount(folder.test.arrays()["label"]).tolist() == [11, 2, 1]  # 13.25 pictures, rounded up
+    assert np.bincount(folder.train.arrays()["label"]).tolist() == [29, 6, FEWEST - 1]
+
+    def of_a(dataset):
+        arrays = dataset.arrays()
+        return arrays["image"][arrays["label"] == 0, 0, 0, 0].tolist()
+
+    assert sorted(of_a(folder.train) + of_a(folder.test)) == list(range(40))  # each once, and in one of the two
+    assert of_a(read_folder(tmp_path, side=12).test) == of_a(folder.test) != of_a(read_folder(tmp_path, side=12, seed=1).test)
+    (note,) = folder.notes
+    assert "has no test/: 14 of its 53 pictures, 25% of each class (rounded), drawn with seed 0" in note
+
+
+def test_train_and_test_folders_are_kept_apart(tmp_path):
+    classes(tmp_path / "train", {"a": 6, "b": 4}, colour=1)
+    classes(tmp_path / "test", {"a": 1, "b": 2}, colour=2)
+    folder = read_folder(tmp_path, side=12)
+    assert np.bincount(folder.train.arrays()["label"]).tolist() == [6, 4] and (folder.train.arrays()["image"] == 1).all()
+    assert np.bincount(folder.test.arrays()["label"]).tolist() == [1, 2] and (folder.test.arrays()["image"] == 2).all()
+    assert folder.notes == ()
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    classes(tmp_path, {"train": 6, "bus": 6})
+    assert names(read_folder(tmp_path, side=12).train) == ["bus", "train"]
+
+
+def test_proportions_are_kept_and_the_rest_has_the_colour_of_the_rim():
+    wide = Image.new("RGB", (40, 20), RED)
+    wide.paste(GREEN, (10, 5, 30, 15))
+    square = fit_image(wide, 20)
+    assert square.shape == (20, 20, 3)
+    assert (square[:6] == RED).all() and (square[-6:] == RED).all()
+    green = square[..., 0] < (RED[0] + GREEN[0]) / 2  # at its edges the two colours mix
+    height, width = green.any(1).sum(), green.any(0).sum()
+    assert abs(height - 5) <= 1 and abs(width - 10) <= 1
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image.new("L", (5, 9), 7), [7]),
+        (Image.new("RGB", (5, 9), (7, 7, 7)), [7]),  # stored in colour, and grey
+        (Image.new("RGB", (5, 9), RED), RED),
+        (Image.new("1", (5, 9), 1), [255]),
+        (Image.new("RGBA", (5, 9), (*RED, 0)), [255]),  # transparent: white
+        (Image.new("LA", (5, 9), (7, 255)), [7]),
+        (Image.new("P", (5, 9), 0), [0]),
+        (Image.fromarray(np.full((9, 5), 32896, np.uint16)), [128]),  # 16 bits, half way
+    ],
+    ids=lambda value: getattr(value, "mode", str(value)),
+)
+def test_every_mode_becomes_grey_or_three_colours(image, expected):
+    pixels = fit_image(image, 12)
+    assert pixels.shape == (12, 12, len(expected)) and (pixels == expected).all()
+
+
+def test_one_coloured_picture_makes_all_of_them_coloured(tmp_path):
+    classes(tmp_path, {"a": 6, "b": 5}, size=(30, 17))
+    picture(tmp_path / "b" / "colour.jpg", mode="RGB", colour=RED, size=(9, 31))
+    pixels = read_folder(tmp_path, side=12).train.arrays()["image"]
+    assert pixels.shape[1:] == (12, 12, 3)
+    coloured = as_floats(np.full((2, 3, 3, 1), 51, np.uint8), 3)
+    assert coloured.shape == (2, 3, 3, 3) and (coloured == np.float32(0.2)).all()
+
+
+def test_broken_pictures_are_named_and_other_files_counted(tmp_path):
+    classes(tmp_path, {"a": 6, "b": 6})
+    whole = (tmp_path / "a" / "0.png").read_bytes()
+    (tmp_path / "a" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "b" / "empty.jpg").touch()
+    (tmp_path / "b" / "mail.png").write_text("Dear all,")
+    (tmp_path / "b" / "notes.txt").touch()
+    (tmp_path / "README.md").touch()
+    (tmp_path / ".ipynb_checkpoints").mkdir()  # not a class
+    (tmp_path / "a" / ".DS_Store").touch()
+    folder = read_folder(tmp_path, side=12)
+    assert len(folder.train) + len(folder.test) == 12
+    broken, others, _ = folder.notes
+    assert "3 of the 15 pictures" in broken
+    for name in ("a/cut.png", "b/empty.jpg", "b/mail.png"):
+        assert name in broken
+    assert "2 other files" in others and ".txt" in others and ".md" in others
+
+
+def broken(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("Dear all,")
+
+
+def nothing(root):
+    root.mkdir(exist_ok=True)
+
+
+def loose(root):
+    picture(root / "1.png")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (nothing, "expects DIR/CLASS/.*no pictures in folders of classes"),
+        (loose, "expects DIR/CLASS/.*no pictures in folders of classes"),
+        (lambda root: classes(root, {"cats": 9}), "at least two folders of classes.*got only 'cats'"),
+        (lambda root: classes(root, {"a": 9, "b": 4, "c": 1}), "at least 5 pictures of each class.*'b' has 4, 'c' has 1"),
+        (lambda root: (classes(root, {"a": 9}), (root / "b").mkdir()), "at least 5 pictures of each class.*'b' has 0"),
+        (
+            lambda root: [broken(root / name / f"{i}.png") for name in "ab" for i in range(6)],
+            "at least 5.*'a' has 0, 'b' has 0",
+        ),
+        (lambda root: classes(root / "test", {"a": 9, "b": 9}), "train/ beside test/"),
+        (
+            lambda root: (classes(root / "train", {"a": 9}), classes(root / "test", {"a": 9, "b": 9})),
+            "pictures of each class in .*train; 'b' has none",
+        ),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused_with_what_is_wrong(make, message, tmp_path):
+    make(tmp_path / "here")
+    with pytest.raises(ValueError, match=message):
+        read_folder(tmp_path / "here", side=12)
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"expects a folder, got .*nowhere"):
+        read_folder(tmp_path / "nowhere", side=12)

@@ -1,0 +1,238 @@
+"""Your own pictures: how they are read, what is compared with what, and what the first lines of the report say."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from transfer.experiments import own_data as module
+from transfer.experiments.answer import Arm, answer, source_table
+from transfer.experiments.own_data import OwnData, choose_ways, make_arms, own_data
+from transfer.experiments.pictures import Pictures, read_pictures
+from transfer.report import Method, Results, outcomes
+
+
+def pictures(name, classes=("a", "b"), each=8, *, channels=1, seed=0, notes=()):
+    """Noise, a few pictures of each class to learn from and one to test on."""
+    rng = np.random.default_rng(seed)
+
+    def part(count):
+        return rng.integers(0, 256, (count * len(classes), 12, 12, channels), np.uint8), np.repeat(range(len(classes)), count)
+
+    return Pictures(name, part(each), part(1), tuple(classes), notes)
+
+
+def results_of(arms, accuracy, *, settings=(1, 5), seeds=6, **details):
+    """accuracy(arm, setting) and a little luck of the seed, which all arms share, and a grain of the arm's own."""
+    results = Results(
+        experiment="known",
+        title="Known",
+        question="Does it?",
+        setting_name="examples per class",
+        settings=settings,
+        methods=tuple(
+            Method(name=arm.name, kind="method" if arm.control or arm.way == "scratch" else "control") for arm in arms
+        ),
+        seeds=tuple(range(seeds)),
+        details=details,
+    )
+    rng = np.random.default_rng(0)
+    for seed in range(seeds):
+        for n in settings:
+            for arm in arms:
+                results.add(seed, n, arm.name, accuracy(arm, n) + 0.01 * seed + 0.004 * rng.random())
+    return results
+
+
+def of_ways(**ways):
+    """Accuracies by way, 0.5 for any other."""
+    return lambda arm, n: ways.get(arm.way.replace(" ", "_").replace("-", "_"), 0.5)
+
+
+def sentences(text):
+    """Question → its text, lines joined."""
+    found, question = {}, ""
+    for line in text.splitlines():
+        question = line[:18].strip() or question
+        found[question] = f"{found.get(question, '')} {line[18:].strip()}".strip()
+    return found
+
+
+ONE = make_arms(("fine-tune", "linear probe"), ["cats"])
+TWO = make_arms(("fine-tune", "linear probe"), ["cats", "cars"])
+
+
+def test_every_way_has_its_source_and_the_control_that_belongs_to_it():
+    assert [arm.name for arm in ONE] == ["scratch", "fine-tune", "linear probe", "shuffled labels", "random features"]
+    assert [arm.name for arm in TWO if arm.control] == [
+        "fine-tune from cats",
+        "linear probe from cats",
+        "fine-tune from cars",
+        "linear probe from cars",
+    ]
+    names = {arm.name for arm in TWO}
+    assert all(arm.control in names for arm in TWO if arm.control)
+    assert Arm("fine-tune from cars", "fine-tune", "cars", "shuffled labels from cars") in TWO
+    assert [arm.name for arm in make_arms(("prototypes",), ["cats"])] == ["scratch", "prototypes", "random features"]
+
+
+def test_a_gain_is_answered_with_yes_how_sure_which_method_and_whether_it_is_the_source():
+    says = sentences(answer(results_of(ONE, of_ways(linear_probe=0.7, fine_tune=0.6)), ONE))
+    assert says["Does it help?"] == "Yes, with 1 and 5 examples per class."
+    assert says["How sure?"].startswith("With 1 example per class: linear probe, +20.") and "6 of 6 seeds" in says["How sure?"]
+    assert "linear probe, ahead of fine-tune" in says["Which method?"]
+    assert "Yes. linear probe minus random features: +20." in says["Is it the source?"]
+    assert "What does harm?" not in says and "Which source?" not in says
+
+
+def test_a_gain_that_its_control_has_too_is_not_put_down_to_the_source():
+    says = sentences(answer(results_of(ONE, of_ways(linear_probe=0.7, random_features=0.7)), ONE))
+    assert (
+        says["Does it help?"].startswith("Yes") and "Not shown. linear probe minus random features" in says["Is it the source?"]
+    )
+
+
+def test_a_loss_is_answered_with_no_and_what_does_it():
+    says = sentences(answer(results_of(ONE, lambda arm, n: 0.5 if arm.way == "scratch" or n == 1 else 0.4), ONE))
+    assert says["Does it help?"] == "Not shown with 1 example per class. No, it does harm with 5 examples per class."
+    assert says["What does harm?"].count("With 5 examples per class: ") == 2 and "With 1 " not in says["What does harm?"]
+
+
+def test_a_method_that_loses_beside_one_that_does_not_is_no_no():
+    says = sentences(answer(results_of(ONE, of_ways(linear_probe=0.4)), ONE))
+    assert says["Does it help?"] == "Not shown with 1 and 5 examples per class." and "linear probe" in says["What does harm?"]
+
+
+def test_a_gain_that_holm_takes_back_is_a_perhaps():
+    results = results_of(ONE, of_ways(fine_tune=0.503))
+    alone = [row.comparison.verdict for row in outcomes(results) if row.method.name == "fine-tune"]
+    says = sentences(answer(results, ONE))
+    assert "positive" in alone and says["Does it help?"].startswith("Perhaps, with ") and "Yes" not in says["Does it help?"]
+
+
+def test_nothing_is_answered_with_nothing():
+    says = sentences(answer(results_of(ONE, lambda arm, n: 0.5), ONE))
+    assert says["Does it help?"] == "Not shown with 1 and 5 examples per class."
+    assert "hard to tell from" in says["Which method?"]
+
+
+def test_the_better_source_is_named():
+    results = results_of(TWO, lambda arm, n: 0.7 if arm.source == "cars" and arm.control else 0.5)
+    says = sentences(answer(results, TWO))
+    assert says["Which source?"].count("cars, ahead of cats") == 2
+    with_two = sentences(answer(results_of(TWO, lambda arm, n: 0.7 if arm.control else 0.5), TWO))
+    assert "hard to tell from" in with_two["Which source?"]
+
+
+def test_sources_are_ranked_by_the_trial_and_each_score_has_its_choice():
+    def known(trial, log_me):
+        scores = {"own test": 0.9, "trial": trial, "LogME": log_me, "H-score": 1.0, "LEEP": -2.0 + log_me}
+        return {seed: scores for seed in range(6)}  # noqa: C420
+
+    results = results_of(TWO, lambda arm, n: 0.7 if arm.source == "cars" and arm.control else 0.5)
+    table = source_table(results, TWO, {"cats": known(0.4, 1.5), "cars": known(0.6, 0.5)})
+    heads, first, second, *_ = table.splitlines()
+    assert heads.split()[0] == "source" and first.startswith("cars") and second.startswith("cats")
+    assert (
+        "Chosen beforehand: cars by trial" in table and "cats by LogME, LEEP" in table and table.endswith("afterwards: cars.")
+    )
+    single = source_table(results, TWO, {"cats": known(None, 1.5)})
+    assert " – " in single and "Chosen" not in single
+
+
+def test_the_plan_holds_what_decides_the_numbers_and_what_the_target_has():
+    source, target = pictures("cats", each=9), pictures("dogs", ("x", "y", "z"), each=6)
+    experiment = own_data([source], target)
+    assert (experiment.name, experiment.shots, experiment.most_shots) == ("cats_to_dogs", (1, 5), 6)
+    assert experiment.configuration["sources"] == {"cats": source.checksum} and experiment.configuration["side"] == 12
+    assert source.checksum != pictures("cats", each=9, seed=1).checksum == pictures("other", each=9, seed=1).checksum
+    several = own_data([source, pictures("cars")], target)
+    assert sum(method.kind == "method" for method in several.methods) == 5  # scratch, and two ways from each
+    assert [method.name for method in own_data([source], target, methods=["LP-FT"]).methods][1] == "probe, then fine-tune"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: own_data([pictures("cats"), pictures("cats")], pictures("dogs")), "sets of different names, got cats, cats"),
+        (lambda: choose_ways(["fine-tun"], 1), "'fine-tune', 'linear probe', .* with --source; got 'fine-tun'"),
+        (lambda: own_data([pictures("cats")], pictures("dogs"), methods=["x"]), "--methods expects"),
+        (lambda: read_pictures("nowhere", side=12), "There is no folder nowhere here, and 'nowhere' is not a data set"),
+        (lambda: read_pictures("./nowhere", side=12), "read_folder expects a folder, got nowhere"),
+        (lambda: read_pictures("sunspots", side=12), "sunspots has no pictures with one label each"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_folder_and_a_set_of_the_same_pictures_are_the_same(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    digits = read_pictures("digits", side=12)  # the name of a set is the set, whatever lies here
+    assert (digits.channels, len(digits.classes), digits.train[0].shape) == (1, 10, (1000, 12, 12, 1))
+    for i, (picture, label) in enumerate(zip(*digits.train, strict=True)):
+        if i < 100:
+            folder = tmp_path / "digits" / "train" / str(label)
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture[..., 0]).save(folder / f"{i:03}.png")
+            (tmp_path / "digits" / "test" / str(label)).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture[..., 0]).save(tmp_path / "digits" / "test" / str(label) / f"{i:03}.png")
+    folder = read_pictures("./digits", side=12)
+    assert folder.name == "digits" and len(folder.train[1]) == 100
+
+    def together(set_of_pictures):
+        return {(picture.tobytes(), int(label)) for picture, label in zip(*set_of_pictures, strict=True)}
+
+    assert together(folder.train) == together(folder.test) == together((digits.train[0][:100], digits.train[1][:100]))
+
+
+def job(sources, target):
+    return OwnData(tuple(sources), target, ONE, dict(module.TRAINING))
+
+
+def test_pictures_that_were_seen_before_the_test_are_counted():
+    source, target = pictures("cats", each=9), pictures("dogs", seed=3)
+    target.train[0][3] = target.test[0][0]
+    source.train[0][2:4] = target.test[0][1]
+    notes = list(job([source], target).notes())
+    assert "1 test pictures of dogs are in cats" in " ".join(notes) and "1 test pictures of dogs are among" in " ".join(notes)
+    assert not any("Beware" in note for note in job([pictures("cars", seed=5)], pictures("dogs", seed=6)).notes())
+
+
+def test_classes_of_one_name_have_one_number_in_the_diagnosis():
+    source = pictures("cats", ("lion", "b", "a", "tiger"), each=2)
+    _, labels = job([source], pictures("dogs", ("a", "b", "c"))).with_names_of_target(source)
+    assert labels.reshape(4, 2)[:, 0].tolist() == [2, 1, 0, 3]
+
+
+def test_a_diagnosis_is_made_where_a_method_lost_and_only_there(monkeypatch):
+    asked = []
+
+    def diagnose(make_model, source, target, test, **options):
+        asked.append(options)
+        return "found out"
+
+    monkeypatch.setattr(module, "diagnose_negative_transfer", diagnose)
+    work = job([pictures("cats")], pictures("dogs"))
+    lost = results_of(ONE, lambda arm, n: 0.3 if (arm.way, n) == ("linear probe", 5) else 0.5)
+    (section,) = work.diagnosis(lost)
+    assert section.title == "Why does linear probe lose, with 5 examples per class?" and section.text == "found out"
+    assert (asked[0]["shots"], asked[0]["seeds"]) == (5, (0, 1, 2, 3, 4, 5))
+    assert not list(work.diagnosis(results_of(ONE, lambda arm, n: 0.5)))
+    controls_lose = results_of(ONE, lambda arm, n: 0.3 if arm.way in ("random features", "shuffled labels") else 0.5)
+    assert not list(work.diagnosis(controls_lose)) and len(asked) == 1
+
+
+def test_the_first_lines_are_legible_on_a_narrow_terminal():
+    from transfer.report import results_table
+
+    results = results_of(ONE, of_ways(linear_probe=0.7))
+    results.answer = answer(results, ONE)
+    console = Console(width=100, file=io.StringIO(), color_system=None)
+    console.print(results_table(results))
+    text = console.file.getvalue()
+    assert text.index("Does it help?") < text.index("wins") and max(map(len, text.splitlines())) <= 100

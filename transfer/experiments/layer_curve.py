@@ -1,0 +1,122 @@
+"""How transferable is each layer? Copy the first n layers of a network that read other characters, and see what they are worth.
+
+Run:     python -m transfer --experiment layer_curve
+Cost:    about a minute on two cores (5 seeds).
+Expect:  the first layer of A, left as it is, costs B nothing or little, the last ones more and more; random layers cost far
+         more than A's, the more of them the worse. Allowed to move, A's layers do as well as B's own, or better.
+         `tests/transfer/experiments` holds the direction.
+
+The glyphs are dealt into two halves, A and B. A network is trained on each. Then the first n of four hidden layers are
+copied into a new one, which is trained on B: frozen (A n B in Yosinski et al. 2014, "How transferable are features in deep
+neural networks?") or moving on with the rest (A n B+). The control of both is B's own layers (B n B, B n B+): as much training,
+and nothing from A. What is lost there is lost by taking a network apart, not by the other characters.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from nn.models import MLP, MLPConfig
+from nn.training import evaluate
+from transfer.experiments.experiment import Experiment, Number, generator, rngs
+from transfer.experiments.images import SIDE, images
+from transfer.fine_tuning import copy_layers, fine_tune
+from transfer.freezing import freeze
+from transfer.report import Method
+
+CONFIGURATION = {
+    "source": "A: glyphs, 68 characters chosen by the seed, 80 images each",
+    "target": "B: glyphs, 68 others; tested on 40 images each",
+    "classes": 137,
+    "half": 68,
+    "hidden": [96, 96, 96, 96],
+    "steps": 300,
+    "batch_size": 32,
+    "learning_rate": 2e-3,
+}
+CLASSES, A, B, FRESH, RANDOM = range(5)  # purposes of random numbers
+
+
+def half(seed: int, side: int, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """The images of one half of the characters, A or B, and their labels from 0 to 67."""
+    order, size = generator(seed, CLASSES).permutation(CONFIGURATION["classes"]), CONFIGURATION["half"]
+    chosen = order[:size] if side == A else order[size : 2 * size]
+    x, y = images("glyphs", split)
+    position = np.full(CONFIGURATION["classes"], -1, np.int32)
+    position[chosen] = np.arange(size, dtype=np.int32)
+    among_chosen = position[y] >= 0
+    return x[among_chosen], position[y[among_chosen]]
+
+
+def untrained(seed: int, purpose: int) -> MLP:
+    """A network as it begins; another one for another purpose."""
+    hidden, outputs = tuple(CONFIGURATION["hidden"]), CONFIGURATION["half"]
+    return MLP(MLPConfig(in_features=SIDE * SIDE, hidden=hidden, out_features=outputs), rngs=rngs(seed, purpose))
+
+
+@lru_cache(maxsize=16)
+def base(seed: int, side: int) -> MLP:
+    """A network trained on one half. Do not change it: it is kept for the next who asks."""
+    return trained(untrained(seed, side), seed, side)
+
+
+def trained(model: MLP, seed: int, side: int, frozen: Sequence[str] = ()) -> MLP:
+    """The model after training on one half, in place; some layers may be kept from moving."""
+    options = {name: CONFIGURATION[name] for name in ("steps", "batch_size", "learning_rate")}
+    fine_tune(model, *half(seed, side, "train"), seed=seed, wrt=freeze(model, frozen), **options)
+    return model
+
+
+@lru_cache(maxsize=16)
+def scratch(seed: int) -> float:
+    """What the network trained on B alone reaches."""
+    return evaluate(base(seed, B), *half(seed, B, "test"))
+
+
+def run_seed(seed: int, layers: Sequence[int], methods: frozenset[str]) -> Iterator[Number]:
+    """Every method with every number of layers copied, under one seed: accuracy on B."""
+    fresh = untrained(seed, FRESH)  # what is not copied begins alike in all arms
+    for n in layers:
+        names = [f"hidden.{layer}" for layer in range(n)]
+
+        def copied(source: MLP, frozen: Sequence[str] = (), names=names) -> float:
+            model = trained(copy_layers(source, fresh, names), seed, B, frozen)
+            return evaluate(model, *half(seed, B, "test"))
+
+        arms = {
+            "B": lambda: scratch(seed),
+            "A frozen": lambda copied=copied, names=names: copied(base(seed, A), names),
+            "A moving": lambda copied=copied: copied(base(seed, A)),
+            "B frozen": lambda copied=copied, names=names: copied(base(seed, B), names),
+            "B moving": lambda copied=copied: copied(base(seed, B)),
+            "random frozen": lambda copied=copied, names=names: copied(untrained(seed, RANDOM), names),
+        }
+        for name, accuracy in arms.items():
+            if name in methods:
+                yield n, name, accuracy()
+
+
+LAYER_CURVE = Experiment(
+    name="layer_curve",
+    title="How transferable is each layer?",
+    question="What are the first n layers of a network that learned 68 characters worth for 68 others?",
+    methods=(
+        Method(name="B", description="a network trained on B alone, nothing copied"),
+        Method(name="A frozen", description="the first n layers of A's network, which do not move"),
+        Method(
+            name="A moving", description="the first n layers of A's network, trained on with the rest", reference="B moving"
+        ),
+        Method(name="B frozen", description="the first n layers of B's own network, which do not move", kind="control"),
+        Method(name="B moving", description="the first n layers of B's own network, trained on", kind="control"),
+        Method(name="random frozen", description="n random layers, which do not move", kind="control"),
+    ),
+    baseline="B",
+    shots=(1, 2, 3, 4),
+    most_shots=4,
+    seeds=5,
+    run_seed=run_seed,
+    configuration=CONFIGURATION,
+    by_default=False,
+    setting_name="layers copied",
+)

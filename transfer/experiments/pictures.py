@@ -1,0 +1,99 @@
+"""Labelled pictures from anywhere, at one size: a set by its name, or a folder of your own."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+from sklearn.model_selection import train_test_split
+
+from nn.data import OURS, Dataset, load
+from nn.data.folders import TEST_SHARE, as_floats, fit_image, read_folder, same_channels
+
+Labelled = tuple[np.ndarray, np.ndarray]
+"""Pictures (examples, side, side, 1 or 3) of bytes, and the label of each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """A set of labelled pictures, all of one size.
+
+    Attributes:
+      name: what the report calls it.
+      train, test: pictures and labels.
+      classes: the name of each label.
+      notes: sentences on how the set was read.
+    """
+
+    name: str
+    train: Labelled
+    test: Labelled
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """1 if all pictures are grey, else 3."""
+        return max(self.train[0].shape[-1], self.test[0].shape[-1])
+
+    @property
+    def checksum(self) -> str:
+        """Another one if a picture, a label or the name of a class is another."""
+        checksum = hashlib.sha256(repr((self.train[0].shape, self.test[0].shape, self.classes)).encode())
+        for pictures, labels in (self.train, self.test):
+            checksum.update(np.ascontiguousarray(pictures).tobytes() + np.asarray(labels, np.int64).tobytes())
+        return checksum.hexdigest()[:12]
+
+    def floats(self, split: str, channels: int) -> tuple[Float[np.ndarray, "examples side side channels"], np.ndarray]:
+        """The pictures of "train" or "test" as a network reads them, from 0 to 1, and their labels."""
+        pictures, labels = getattr(self, split)
+        return as_floats(pictures, channels), labels.astype(np.int32)
+
+
+def read_pictures(word: str, *, side: int) -> Pictures:
+    """A folder of pictures (`nn.data.folders.read_folder`), or a set by its name (`nn.data.load`).
+
+    A name of ours, such as digits, is that set; a folder that is called so is ./digits.
+
+    Raises:
+      ValueError: there is neither, or it does not hold pictures with one label each.
+      DataNotPreparedError: the set is not in the data directory, and cannot be put there.
+    """
+    path = Path(word).expanduser()
+    if word not in OURS and (path.is_dir() or path.is_absolute() or word.startswith(".")):
+        folder = read_folder(path, side=side)
+        train, test = ((arrays["image"], arrays["label"]) for arrays in (folder.train.arrays(), folder.test.arrays()))
+        return Pictures(path.resolve().name, train, test, tuple(folder.train.info.features["label"].names), folder.notes)
+
+    try:
+        dataset = load(word)
+    except ValueError as error:
+        raise ValueError(f"There is no folder {word} here, and {error}") from None
+    features, splits = dataset.info.features, dataset.info.splits
+    if not {"image", "label"} <= {*features} or not hasattr(features["label"], "names"):
+        raise ValueError(f"{word} has no pictures with one label each; its examples have {', '.join(features)}.")
+    classes = tuple(features["label"].names)
+    pictures, labels = fitted(dataset, side)
+    if "test" in splits:
+        return Pictures(word, (pictures, labels), fitted(load(word, "test"), side), classes)
+    train, test = train_test_split(np.arange(len(labels)), test_size=TEST_SHARE, stratify=labels, random_state=0)
+    note = f"{word} has no test split: {len(test)} of its {len(labels)} pictures, drawn with seed 0, are kept for the test."
+    return Pictures(word, (pictures[train], labels[train]), (pictures[test], labels[test]), classes, (note,))
+
+
+def fitted(dataset: Dataset, side: int) -> Labelled:
+    """The pictures of a set, each made to fit into a square, and their labels."""
+    pictures, labels = [], []
+    for example in dataset:
+        pixels = example["image"]
+        pictures.append(fit_image(Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels), side))
+        labels.append(int(example["label"]))
+    return same_channels(pictures), np.array(labels)
+
+
+def same_pictures(first: np.ndarray, second: np.ndarray) -> int:
+    """How many of the first pictures are among the second, to the last byte."""
+    known = {picture.tobytes() for picture in second}
+    return sum(picture.tobytes() in known for picture in first) if first.shape[1:] == second.shape[1:] else 0
