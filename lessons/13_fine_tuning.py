@@ -376,7 +376,7 @@ for name in ("A frozen", "random frozen"):
     lines[name] = (counts, *(100 * np.array([getattr(a, part) for a in reached]) for part in ("mean", "low", "high")))
 axis = figures.plot_curves(lines, xlabel="n, hidden layers copied and frozen", ylabel="right on new pictures of B (%)")
 axis.axhline(on_b, color="0.4", linewidth=1, linestyle="--")
-axis.text(counts[0], on_b + 1, "nothing copied", color="0.4", fontsize="small")
+axis.text(1, on_b + 1, "nothing copied", color="0.4", fontsize="small")
 axis.set(ylim=(0, on_b + 8), xticks=counts, title="Mean of five seeds, and its 95% interval")
 plt.show()
 print(f"trained on B alone: {on_b:.1f}%. Difference in points, with the first n layers copied and frozen:")

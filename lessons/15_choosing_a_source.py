@@ -349,7 +349,7 @@ def probed(s):
     return [candidate.accuracy for candidate in shelf(s, SHOTS)]
 
 
-def order_agreement(way, truth, members=range(10)):
+def order_agreement(way, truth, members=tuple(range(10))):
     """Weighted τ of a way to choose with what came of these networks, over five seeds, and its interval."""
     taus = []
     for s in range(5):
@@ -396,13 +396,13 @@ for way in ways:
 # there. Take them off, and ask again.
 
 # %%
-sensible = [i for i, name in enumerate(SHELF) if "shuffled" not in name]
+sensible = tuple(i for i, name in enumerate(SHELF) if "shuffled" not in name)
 
 
 def worth(way):
     """Points that the first choice among the eight is worth over a blind pick among them, over five seeds."""
     among = [[shelf(s, SHOTS)[i] for i in sensible] for s in range(5)]
-    return mean_interval([100 * (pick(eight, way) - np.mean([c.accuracy for c in eight])) for eight in among])
+    return mean_interval(np.array([100 * (pick(eight, way) - np.mean([c.accuracy for c in eight])) for eight in among]))
 
 
 sensible_taus = {way: order_agreement(way, probed, sensible) for way in ways}
@@ -533,7 +533,7 @@ print(f"a probe on MNIST's features less one on those of 0 to 4: {gap.mean:+.1f}
 # ## What we claimed, checked
 
 # %%
-assert max(own_accuracy, key=own_accuracy.get) == "MNIST, 0 to 4", "0 to 4 has an easy task, and leads"
+assert max(own_accuracy, key=lambda name: own_accuracy[name]) == "MNIST, 0 to 4", "0 to 4 has an easy task, and leads"
 assert np.isclose(nce_by_hand, nce(guesses, y)) and np.isclose(leep_by_hand, leep(probabilities, y)), "by hand, the same"
 assert np.isclose(h_by_hand, h_score(features, y), atol=1e-3) and h_by_hand < np.nansum(shares), "shares count things twice"
 assert np.isclose(by_hand, log_evidence(features, is_a_3, alpha=alpha, beta=beta)), "evidence by hand"

@@ -43,9 +43,10 @@ def max_pool_touching(x: Float[Array, "*shape"], window: tuple[int, ...]) -> Flo
 
 @max_pool_touching.defjvp
 def _first_largest(window, primals, tangents):
-    largest = max_pool_touching(*primals, window)
-    change, found = jnp.zeros_like(largest), jnp.zeros(largest.shape, bool)
-    for view, view_change in zip(views(*primals, window), views(*tangents, window), strict=True):
+    (x,), (change,) = primals, tangents
+    largest = max_pool_touching(x, window)
+    moved, found = jnp.zeros_like(largest), jnp.zeros(largest.shape, bool)
+    for view, view_change in zip(views(x, window), views(change, window), strict=True):
         here = (view == largest) & ~found
-        change, found = change + jnp.where(here, view_change, 0), found | here
-    return largest, change
+        moved, found = moved + jnp.where(here, view_change, 0), found | here
+    return largest, moved

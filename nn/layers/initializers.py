@@ -165,7 +165,8 @@ MANY = 4**11  # four million numbers: 0.15 s on one core
 
 def _draws_one_by_one(key: Key[Array, ""]) -> bool:
     """Whether the first n numbers are the same, however many are drawn."""
-    return jax.config.jax_threefry_partitionable and str(jax.random.key_impl(key)) == "threefry2x32"
+    partitionable: bool = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
+    return partitionable and str(jax.random.key_impl(key)) == "threefry2x32"
 
 
 @partial(jax.jit, static_argnums=(0, 2, 3), compiler_options={"xla_backend_optimization_level": "1"})

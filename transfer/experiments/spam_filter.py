@@ -145,7 +145,7 @@ def run_seed(seed: int, shots: Sequence[int], methods: frozenset[str]) -> Iterat
         "CORAL": lambda few: filter_of_a(seed, "coral"),
         "MMD": lambda few: filter_of_a(seed, "mmd"),
         "DANN": lambda few: filter_of_a(seed, "dann"),
-        "fine-tuned, A's labels shuffled": lambda few: trained_on(meaningless(), seed, *few),
+        "fine-tuned, shuffled": lambda few: trained_on(meaningless(), seed, *few),
         "all labels of B": lambda few: trained_on(untrained(seed), seed, pool_x, pool_y),
     }
     for n in shots:
@@ -169,7 +169,7 @@ SPAM_FILTER = Experiment(
         Method(name="MMD", description="A's filter with like distributions for B's mail, without B's labels"),
         Method(name="DANN", description="A's filter with features in which A and B cannot be told apart, without B's labels"),
         Method(
-            name="fine-tuned, A's labels shuffled",
+            name="fine-tuned, shuffled",
             description="fine-tuned from a network that was taught nonsense on A's mail",
             kind="control",
             reference="scratch",

@@ -1,5 +1,7 @@
 """Wrong answers to `what_moved` that a student writes; exercises.toml says what is wrong with each."""
 
+from typing import Any
+
 import numpy as np
 from flax import nnx
 
@@ -11,7 +13,7 @@ def _numbers(model, kind):
     return {".".join(map(str, path)): np.array(value[...]) for path, value in flat}
 
 
-def _pairs(before, after, kind=WITHOUT_KEYS):
+def _pairs(before, after, kind: Any = WITHOUT_KEYS):
     """Name → (old, new)."""
     old, new = _numbers(before, kind), _numbers(after, kind)
     if old.keys() != new.keys():

@@ -2,10 +2,11 @@
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 
 def _require(images, texts, temperature):
-    if images.shape != texts.shape or not (isinstance(temperature, jax.core.Tracer) or temperature > 0):
+    if images.shape != texts.shape or not (isinstance(temperature, Tracer) or temperature > 0):
         raise ValueError("a text for each image, and a temperature above 0")
 
 
