@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from nn.data import Batches, Dataset
 from nn.models import Classifier
 from nn.training import cosine_adam, fit, predict, softmax_cross_entropy
-from transfer.fine_tuning import fine_tune, linear_probe, replace_head
+from transfer.fine_tuning import Network, fine_tune, linear_probe, replace_head
 from transfer.negative_transfer import JointBatches
 
 Labelled = tuple[np.ndarray, np.ndarray]  # images, and the class of each
@@ -78,7 +78,7 @@ def draw_shots(labels: Int[np.ndarray, " examples"], shots: int, random: np.rand
     return np.concatenate([order[labels[order] == c][:shots] for c in np.unique(labels)])
 
 
-def fresh_head(model: Classifier, classes: int, *, seed: int) -> Classifier:
+def fresh_head(model: Network, classes: int, *, seed: int) -> Network:
     """A copy of the model with a head for these classes: of one seed always the same one, and none that a model began with.
 
     A model of this seed may have been made with the key of this seed. A head from that key could begin where the source's head
