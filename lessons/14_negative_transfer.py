@@ -49,8 +49,8 @@ from scipy.optimize import linear_sum_assignment
 import nn
 from lessons import figures
 from transfer import fine_tune
-from transfer.counterfactuals import draw_shots, match_classes
-from transfer.diagnosis import ADVICE
+from transfer.counterfactuals import ARMS, draw_shots, match_classes
+from transfer.diagnosis import ADVICE, CONTRASTS, diagnose_negative_transfer
 from transfer.experiments import diagnosis as lab
 from transfer.report import holm
 
@@ -64,20 +64,24 @@ _ = nn.training.enable_compilation_cache()  # what was compiled once is not comp
 # later we know what a diagnosis should find:
 #
 # - **A**: MNIST with every label shifted by one. The same images mean something else.
-# - **B**: ten printed letters. A letter has no digit's name; it is put on one all the same, the first letter on output 0, and
-#   so on.
+# - **B**: ten printed letters, drawn from the capitals without I, O and S, which look like digits. A letter has no digit's
+#   name; it is put on one all the same, the first letter on output 0, and so on.
 # - **C**: MNIST again, but its labels say how much ink there is: class 0 has the least, class 9 the most. Whoever learns that
 #   has no use for shapes.
+#
+# Above each image stands the label that it is *given*.
 
 # %%
-SHIFT, UNRELATED, DISCARD, FREEZING = ADVICE  # the names of four causes
+SHIFT, UNRELATED, DISCARD, FREEZING = ADVICE  # a dict's keys: four causes that can be named; the fourth is in Try 2
 sources = {"A: shifted labels": SHIFT, "B: letters": UNRELATED, "C: ink": DISCARD}
 cases = {name: lab.planted(cause) for name, cause in sources.items()}
 
-figure, rows = plt.subplots(3, 10, figsize=(8, 3.2))
-for row, (name, ((x, y), _, _)) in zip(rows, cases.items(), strict=True):
+sets = {name: source for name, (source, _, _) in cases.items()}
+sets["the target: digits"] = cases["C: ink"][1]  # it is the same for all three
+figure, rows = plt.subplots(4, 10, figsize=(8, 4.3))
+for row, (name, (x, y)) in zip(rows, sets.items(), strict=True):
     for label, axis in enumerate(row):
-        axis.imshow(x[np.flatnonzero(y == label)[0]].reshape(16, 16))
+        axis.imshow(x[np.flatnonzero(y == label)[0]].reshape(16, 16), vmin=0, vmax=1)
         axis.set(xticks=[], yticks=[])
         axis.set_title(f'"{label}"', fontsize=9)
     row[0].set_ylabel(name.replace(": ", ":\n"), fontsize=9)
@@ -87,11 +91,11 @@ plt.show()
 # ## Does it hurt?
 #
 # It depends on what you do with a source. Take the plainest way first: put source and target into one bag, and train one
-# network, with one head, on all of it. By hand, for one seed: as many images of the source as of the target, which comes again
-# and again, 100 of them in a step.
+# network, with one head, on all of it. By hand, for one seed: every step sees 100 images, about half of them drawn from the
+# source, and half from the 50 digits, which come again and again.
 
 # %%
-seed, steps = 4, lab.CONFIGURATION["steps"]
+seed, steps = 4, lab.CONFIGURATION["steps"]  # one seed, for a look; six follow below
 (source_x, source_y), (pool_x, pool_y), (test_x, test_y) = cases["A: shifted labels"]
 shots = draw_shots(pool_y, 5, np.random.default_rng((seed, 0)))  # five of each class
 x, y = pool_x[shots], pool_y[shots]
@@ -111,11 +115,11 @@ scratch = lab.network(seed, 10)
 fine_tune(scratch, x, y, steps=steps, seed=seed)
 alone = nn.training.evaluate(scratch, test_x, test_y)
 shifted = together(source_y)
-print(f"the 50 digits alone {alone:.0%}; with 4,000 images of MNIST, labels shifted, {shifted:.0%}")
+print(f"the 50 digits alone {alone:.0%}; beside images drawn from 4,000 of MNIST, labels shifted, {shifted:.0%}")
 
 # %% [markdown]
-# It hurts: with 4,000 images more, the network reads digits worse. That is **negative transfer**. It is always a comparison:
-# worse than *the target alone*, in the same number of steps.
+# Here it hurts (one seed; six follow below): with more images, the network reads digits worse. That is **negative transfer**.
+# It is always a comparison: worse than *the target alone*, in the same number of steps.
 #
 # ## A counterfactual
 #
@@ -124,31 +128,47 @@ print(f"the 50 digits alone {alone:.0%}; with 4,000 images of MNIST, labels shif
 # suspicion stands.
 #
 # Which names? We must find them from what we are allowed to see: the 50 labelled target images. Train a network on the source
-# alone, show it those 50, and count: what the source calls s is how often a t? Here are the tables for A and for B.
+# alone, show it those 50, and count: of the images that the source network calls s, how many are t? Here are the tables for A
+# and for B. And a yardstick: how many of the 50 does the best renaming fit, if the target's labels are shuffled?
 
 
 # %%
-def table(case):
-    """Row s, column t: how many of the 50 target images a source network calls s, and are t."""
+def calls(case):
+    """What a network of the source calls each of the 50 target images."""
     (images, labels), _, _ = case
     model = lab.network(seed, 10)
     fine_tune(model, images, labels, steps=lab.CONFIGURATION["pretraining_steps"], seed=seed)
+    return nn.training.predict(model, x).argmax(1)
+
+
+def table(called, labels):
+    """Row s, column t: how many images are called s, and are t."""
     counts = np.zeros((10, 10), int)
-    np.add.at(counts, (nn.training.predict(model, x).argmax(1), y), 1)
+    np.add.at(counts, (called, labels), 1)
     return counts
 
 
-tables = {name: table(cases[name]) for name in ("A: shifted labels", "B: letters")}
-names = {name: linear_sum_assignment(counts, maximize=True)[1] for name, counts in tables.items()}
-figure, axes = plt.subplots(1, 2, figsize=(8, 3.7))
+def best(counts):
+    """For each s the t that it is to be called, and how many images that fits."""
+    s, t = linear_sum_assignment(counts, maximize=True)
+    return t, counts[s, t].sum()
+
+
+called = {name: calls(cases[name]) for name in ("A: shifted labels", "B: letters")}
+tables = {name: table(source_says, y) for name, source_says in called.items()}
+names = {name: best(counts)[0] for name, counts in tables.items()}
+random = np.random.default_rng(0)
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.8))
 for axis, (name, counts) in zip(axes, tables.items(), strict=True):
+    by_chance = np.mean([best(table(called[name], random.permutation(y)))[1] for _ in range(200)])
     axis.imshow(counts, cmap="Blues", vmin=0, vmax=5)
     axis.plot(names[name], range(10), "o", color=figures.COLOURS[1], markersize=4)
-    right = sum(counts[s, t] for s, t in enumerate(names[name]))
-    axis.set(xlabel="what it is: the target's label", ylabel="what the source calls it", xticks=range(10), yticks=range(10))
-    axis.set_title(f"{name}: best for {right} of 50")
+    axis.set(xlabel="what it is: the target's label t", ylabel="what the source calls it: s")
+    axis.set(xticks=range(10), yticks=range(10))
+    axis.set_title(f"{name}\nfits {best(counts)[1]} of 50 (by chance about {by_chance:.0f})", fontsize=10)
     axis.grid(visible=False)
-figure.suptitle("How often is what the source calls s a t? Dots: the best renaming", fontsize=10)
+title = "Of what the source calls s (row), how many are t (column)? Darkest: all five of a class. Dots: the best renaming"
+figure.suptitle(title, fontsize=9)
 plt.show()
 print("A: what the source calls 0, 1, …, 9 is called", *names["A: shifted labels"])
 
@@ -157,42 +177,61 @@ print("A: what the source calls 0, 1, …, 9 is called", *names["A: shifted labe
 # an *assignment problem*; Kuhn's Hungarian method (1955) solves it, and SciPy has it. (`match_classes` is the same, and lets a
 # class keep its number where it makes no difference.)
 #
-# In A most dots lie one off the diagonal: the shift is found without being told, but for a class or two that a network of MNIST
-# does not know again in the digits' handwriting. Letters fit no renaming as well: an S may look like a 5, but what is a K?
+# In A most dots lie one off the diagonal: the shift is found without being told, but for 7 and 9. A network of MNIST does not
+# know them again in this handwriting, and they are swapped. Letters fit no renaming as well. A D may look like a 0, and the
+# zeros are called D (label 9). But what is a K? About half of the 50 lie in one row: they are called Q (label 6).
 #
-# Now the counterfactual: the same training, with the names that we found. And a **control**, for any change of names might
-# help: an arbitrary order of the ten.
+# Now the counterfactual: the same training, with the names that we found. And two **controls**: an arbitrary order of the ten,
+# for any change of names might help; and the true names, which a diagnosis does not know.
 
 # %%
 renamed = together(names["A: shifted labels"][source_y])
 arbitrary = together(np.random.default_rng(1).permutation(10)[source_y])
-by_hand = {"alone": alone, "shifted": shifted, "renamed": renamed, "arbitrary names": arbitrary}
+true_names = together((source_y - 1) % 10)
+by_hand = {"alone": alone, "shifted": shifted, "renamed": renamed, "arbitrary names": arbitrary, "true names": true_names}
 print(*(f"{name} {accuracy:.0%}" for name, accuracy in by_hand.items()), sep="; ")
 
 # %% [markdown]
+# Renaming takes most of the harm away, and an arbitrary order does not. So it was these names. The true ones, with 7 and 9 in
+# their places, do about as well.
+#
 # ## More counterfactuals
 #
-# Each suspicion has a run without it:
+# Each suspicion has a run without it. A **conditional shift** is the first: the images may be the same, but what an image
+# *means* is not.
 #
 # | suspicion | what to compare |
 # |---|---|
-# | the names are wrong (**conditional shift**) | one head, source renamed − one head |
-# | the classes have nothing to do with each other, and share outputs | a head each − one head |
-# | the features have lost what the target needs | frozen source features − frozen *random* features |
-# | it is only that nothing may move (**the price of freezing**) | fine-tuned − frozen; random features − scratch |
+# | conditional shift: the names are wrong | one head, renamed − one head; one head, renamed − scratch |
+# | the classes have nothing in common, and share outputs | one head, renamed − scratch; a head each − one head |
+# | the features have lost what the target needs | frozen − *random* (features of the untrained network, frozen) |
+# | it is only that nothing may move: **the price of freezing** | frozen − random; random − scratch; fine-tuned − frozen |
 #
-# With the names arbitrary, with the old head kept, and so on, there are nine runs and eleven comparisons for each seed. All of
-# a seed's runs have the same 50 images, the same batches and the same random start. Only the heads' start needs care: it must
-# be *fresh*. A head drawn with the key that the source's head was drawn with would begin as that one began (lesson 12).
+# A head each mends wrong names, too. What tells the first two apart is whether *renaming* leaves harm. Here are all the runs:
+
+# %%
+for name, what in ARMS.items():
+    print(f"{name:22s}{what}")
+
+# %% [markdown]
+# That makes nine runs and eleven comparisons for each seed. All of a seed's runs have the same 50 images, the same batches and
+# the same random start. Only the heads' start needs care: it must be *fresh*. A head drawn with the key that the source's head
+# was drawn with would begin as that one began (lesson 12).
 #
 # ## Eleven questions, one level
 #
 # Every comparison comes with its 95% interval. But who asks eleven questions has eleven chances to be fooled. How often is at
 # least one interval clear of zero where *nothing* is there? Let us make up accuracies that are noise and nothing else, nine
-# arms and six seeds, 2,000 times.
+# runs and six seeds, 2,000 times.
+#
+# It is counted with p-values. A **p-value** is the chance of a difference at least as large as the one seen, if there is none:
+# below 0.05 exactly when the 95% interval leaves zero out. **Holm's adjustment** (1979) makes the p-values of many questions
+# larger. If none of the eleven is real, the chance that the smallest p is below 0.05/11 is at most 11 · 0.05/11 = 5%. So the
+# smallest is multiplied by 11, and once it has passed, ten questions are left: the next is multiplied by 10, and so on.
 
 # %%
-pairs = [(1, 0), (7, 0), (5, 0), (1, 2), (3, 1), (3, 0), (4, 1), (7, 8), (8, 0), (5, 7), (6, 5)]  # which arm − which other
+arms = list(ARMS)
+pairs = [(arms.index(c.arm), arms.index(c.reference)) for c in CONTRASTS]  # which run − which other
 random = np.random.default_rng(0)
 noise = random.normal(size=(2000, 6, 9))
 differences = np.stack([noise[:, :, arm] - noise[:, :, other] for arm, other in pairs], -1)
@@ -211,79 +250,116 @@ fooled_still = np.mean([(adjusted(p) < 0.05).any() for p in p_values])
 print(f"at least one of eleven p-values below 0.05: {fooled:.0%} of the time; after Holm's adjustment {fooled_still:.1%}")
 
 # %% [markdown]
-# A **p-value** is the chance of a difference at least as large as the one seen, if there is none: below 0.05 exactly when the
-# 95% interval leaves zero out. Holm's adjustment (1979) asks more of the smallest of them, so that the chance of *even one*
-# false alarm stays below 5%. It costs something: small effects need more seeds.
+# So the chance of *even one* false alarm stays below 5%. It costs something: small effects need more seeds.
 #
 # One more rule keeps false alarms out. **First the harm, then the cause**: unless some way of transferring is *shown* to lose
-# against scratch, no cause is named, whatever else stands out.
+# against scratch, no cause is named, whatever else stands out. Here is the whole rule; "shown" means after Holm's adjustment:
+#
+# | harm | and what else is shown | consistent with |
+# |---|---|---|
+# | one head | renaming gains, and no harm is shown after it | conditional shift |
+# | one head | harm is left after renaming, and a head each gains | unrelated classes share a head |
+# | frozen | random features are better | features discard what the target needs |
+# | frozen | better than random; random loses; moving gains, and then no harm is shown | the price of freezing |
+#
+# The price of freezing, in words: what the source has taught is of use, but not yet in its place, and it is not allowed to go
+# there. Two causes may be named at once, for there may be two harms. And a harm that fits no row gets no cause: *inconclusive*.
 #
 # ## The diagnosis
 #
-# `diagnose_negative_transfer` does all that: the runs, the comparisons, Holm, and the reading. Six seeds for each of our three
+# `diagnose_negative_transfer` does all that: the runs, the comparisons, Holm, and the rule. Six seeds for each of our three
 # sources.
 
 # %%
-diagnoses = {name: lab.diagnose(case, seeds=range(6)) for name, case in cases.items()}
+diagnoses = {
+    name: diagnose_negative_transfer(
+        lab.network,  # (seed, number of classes) → an untrained network
+        source,
+        target,
+        test,  # to measure on; nothing is trained on it, or chosen by it
+        shots=5,
+        seeds=range(6),
+        pretraining_steps=300,
+        steps=150,
+    )
+    for name, (source, target, test) in cases.items()
+}
 print(diagnoses["A: shifted labels"])
 
 # %% [markdown]
-# Read it row by row. One head hurts. Renaming mends it, a head of its own mends it too. So it says: *consistent with*
-# conditional shift. Never "caused by": six seeds and nine runs rule some stories out. They do not prove the one that is left.
+# One head hurts (first row). Renaming mends it, and no harm is shown after that (fifth and sixth). So it says: *consistent
+# with* conditional shift. Never "caused by": six seeds and nine runs rule some stories out. They do not prove the one that is
+# left.
 #
-# Now all three in one picture, each interval for itself: a grey one holds 0. Of the blue ones, those that come near to 0 may
-# not outlive Holm's adjustment; the lines below the picture go by those that do.
+# The last column says what a row alone speaks for; a cause needs several rows. Freezing costs a *random* network some ten
+# points, but the source's frozen features are not shown to lose (second row), so there is nothing to explain. And the names as
+# given are not shown to be better than arbitrary ones (fourth).
+#
+# (The proxy A-distance says that the two sets of images look different; lesson 16 explains it. It names no cause: a source can
+# look different and help.)
+#
+# Now all three in one picture. Blue is what is shown after Holm's adjustment, grey what is not, even if the interval itself
+# leaves 0 out.
 
 # %%
-shown = {
-    "Sharing one head": ("one head", "scratch"),
-    "  renaming mends": ("one head, renamed", "one head"),
-    "  renamed, against scratch": ("one head, renamed", "scratch"),
-    "  a head each mends": ("a head each", "one head"),
-    "Freezing": ("frozen", "scratch"),
-    "  against random features": ("frozen", "random"),
-    "  moving mends": ("fine-tuned", "frozen"),
-    "Fine-tuning, fresh head": ("fine-tuned", "scratch"),
-}
+shown = [
+    ("one head", "scratch"),
+    ("one head, renamed", "one head"),
+    ("one head, renamed", "scratch"),
+    ("a head each", "one head"),
+    ("frozen", "scratch"),
+    ("frozen", "random"),
+    ("fine-tuned", "frozen"),
+    ("fine-tuned", "scratch"),
+]
+
+
+def find(diagnosis, arm, reference):
+    """The row of evidence that compares these two."""
+    (row,) = (row for row in diagnosis.evidence if (row.arm, row.reference) == (arm, reference))
+    return row
 
 
 def points(diagnosis, arm, reference):
     """Mean difference and its interval, in points."""
-    (row,) = (row for row in diagnosis.evidence if (row.arm, row.reference) == (arm, reference))
-    return tuple(100 * value for value in (row.comparison.mean, row.comparison.low, row.comparison.high))
+    comparison = find(diagnosis, arm, reference).comparison
+    return 100 * comparison.mean, 100 * comparison.low, 100 * comparison.high
 
 
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), sharex=True)
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), sharex=True, sharey=True)
 for axis, (name, diagnosis) in zip(axes, diagnoses.items(), strict=True):
-    rows = {label: points(diagnosis, *pair) for label, pair in shown.items()}
-    figures.plot_intervals(rows, axis=axis, reference=0, xlabel="points", title=name)
-    if axis is not axes[0]:
-        axis.set_yticklabels([])
+    axis.axvline(0, color="0.4", linewidth=1, linestyle="--")
+    for height, pair in enumerate(shown):
+        mean, low, high = points(diagnosis, *pair)
+        colour = figures.COLOURS[0] if find(diagnosis, *pair).sign else "0.6"
+        axis.errorbar(mean, height, xerr=[[mean - low], [high - mean]], fmt="o", color=colour, linewidth=2.4)
+    axis.set(xlabel="points", title=name)
+axes[0].set_yticks(range(len(shown)), [f"{arm} − {reference}" for arm, reference in shown])
+axes[0].invert_yaxis()  # for all three: they share it
 plt.show()
 for name, diagnosis in diagnoses.items():
     print(f"{name:20s}harm: {', '.join(diagnosis.harm)}; consistent with: {diagnosis.cause}")
 
 # %% [markdown]
-# - **A** is a conditional shift: renaming takes the harm away.
-# - **B** is another matter. Renaming mends a part of it at most; against scratch, harm is left. A head each mends it. (It is
-#   the harder case: with other letters, of which more look like digits, six seeds may take it for a shift.)
+# - **A** is consistent with a conditional shift: when its classes are renamed, no harm is shown any more.
+# - **B** is consistent with unrelated classes. Renaming is not shown to mend anything, harm is left after it, and a head each
+#   gains. Its frozen features lose, too. Whether to random ones as well is not shown, so for that harm no cause is named. (It
+#   is the harder case: with other letters, of which more look like digits, six seeds may take it for a shift.)
 # - **C** shows where it hurts to freeze. The features of a network that has learned to measure ink are worse than those of a
-#   network that has learned *nothing*: they have thrown away what makes a 3 a 3. Let them move, and nearly all of the harm is
-#   gone.
+#   network that has learned *nothing*, as if they had thrown away what makes a 3 a 3. Let them move, and nearly all of the harm
+#   is gone.
 #
-# And where frozen features lose to scratch though they are *better* than random ones, it is the price of freezing: what the
-# source has taught is of use, but not yet in its place, and it is not allowed to go there. Two causes may be named at once, for
-# there may be two harms. Where a harm is shown and the comparisons that would explain it are not, no cause is named: what is
-# not shown is not used.
+# What is not shown is not used. One condition is read the other way: "no harm is shown after it" is also true where there are
+# too few seeds to show it. So with few seeds a case like B can be taken for a shift.
 #
-# ## Two honest nulls
+# ## What is not there
 #
 # First the last row. **Full fine-tuning with a fresh head** has forgiven all three sources nearly everything. What a network
-# has learned wrongly it unlearns, if it may. Do not claim that a bad source hurts fine-tuning because it sounds right. At this
-# size it costs little or nothing; after the adjustment it is not among the harms for any of the three.
+# has learned wrongly it unlearns, if it may. Do not claim that a bad source hurts fine-tuning because it sounds right. B's
+# interval alone is below 0, by about two points; after the adjustment it is not shown.
 #
-# Second, a source that is *good*: one half of the digits as the source, five images a class of the other half as the target. A
-# diagnosis that always finds an illness is worth nothing.
+# Second, a source that *helps*: one half of the digits as the source, five images a class of the other half as the target. A
+# diagnosis that always finds an illness is worth nothing. `lab.diagnose` is the same call as above.
 
 # %%
 healthy = lab.diagnose(lab.null("digits"), seeds=range(6))
@@ -293,8 +369,11 @@ for arm in ("one head", "frozen", "fine-tuned"):
     print(f"{arm:12s}{mean:+6.1f} [{low:+.1f}, {high:+.1f}] points over scratch")
 
 # %% [markdown]
-# Nothing is shown to hurt, and it says *inconclusive*: there is nothing to explain. The command
-# `python -m transfer.experiments.diagnosis` does this 42 times, on three sets, and each planted cause a few times, and counts.
+# Nothing is shown to hurt, and it says *inconclusive*: there is nothing to explain. (Halves mostly help, so this is an easy
+# test of false alarms; the noise above is the hard one.)
+#
+# How often is it right? The command `python -m transfer.experiments.diagnosis` counts. In three runs of each planted cause the
+# shift was named in three, each other cause in two; of 42 halves, of three sets, none raised an alarm.
 #
 # ## What mends it
 #
@@ -312,13 +391,13 @@ for arm in ("one head", "frozen", "fine-tuned"):
 # %%
 assert shifted < alone - 0.02, "shifted labels hurt through one head"
 assert renamed > max(shifted, arbitrary) + 0.01, "the names that were found mend it, and not any names"
+assert true_names > max(shifted, arbitrary) + 0.01, "and so do the true ones"
 assert (names["A: shifted labels"] == (np.arange(10) - 1) % 10).mean() > 0.5, "most of the shift is found from 50 images"
-best = {name: counts[np.arange(10), names[name]].sum() for name, counts in tables.items()}
-assert best["A: shifted labels"] > best["B: letters"], "letters fit no renaming as well"
-for counts in tables.values():
-    s, t = np.repeat(np.indices((10, 10)).reshape(2, -1), counts.ravel(), axis=1)
-    found = match_classes(s, t, 10)
-    assert counts[np.arange(10), found].sum() == counts[linear_sum_assignment(counts, maximize=True)].sum()
+fits = {name: best(counts)[1] for name, counts in tables.items()}
+assert fits["A: shifted labels"] > fits["B: letters"] + 5, "letters fit no renaming as well"
+assert tables["B: letters"].sum(1).argmax() == 6 and tables["B: letters"][:, 0].argmax() == 9, "most are a Q, and a 0 is a D"
+for name, counts in tables.items():
+    assert counts[np.arange(10), match_classes(called[name], y, 10)].sum() == fits[name], "the same number by match_classes"
 assert fooled > 0.2 and fooled_still < 0.05, "eleven questions fool you often, and seldom after Holm"
 np.testing.assert_allclose(adjusted(p_values[0]), holm(p_values[0].tolist()))
 named = [name for name, cause in sources.items() if cause in diagnoses[name].causes]
@@ -328,6 +407,8 @@ assert points(diagnoses["B: letters"], "a head each", "one head")[1] > 1, "a hea
 assert SHIFT not in diagnoses["B: letters"].causes and UNRELATED not in diagnoses["A: shifted labels"].causes
 assert points(diagnoses["C: ink"], "frozen", "random")[2] < -1, "features that measure ink are worse than random ones"
 assert points(diagnoses["A: shifted labels"], "one head", "scratch")[2] < 0, "one head hurts with shifted labels"
+assert points(diagnoses["A: shifted labels"], "random", "scratch")[0] < -6, "freezing costs a random network much"
+assert points(diagnoses["B: letters"], "one head, renamed", "scratch")[2] < 0, "after renaming, letters still hurt"
 for name, diagnosis in diagnoses.items():
     assert points(diagnosis, "fine-tuned", "scratch")[0] > -6, f"{name}: fine-tuning forgives nearly all of it"
 assert healthy.causes == healthy.harm == (), "a good source raises no alarm"

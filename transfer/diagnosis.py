@@ -25,6 +25,8 @@ from transfer.report.wording import difference_text
 
 Sign = int  # of a difference: 1 shown to be above 0, −1 shown to be below 0, 0 neither
 
+WIDTH = 110  # columns of the printed table
+
 HARM = (("one head", "scratch"), ("frozen", "scratch"), ("fine-tuned", "scratch"))
 """The ways of transferring that can be found to hurt, each against training on the target alone."""
 
@@ -41,27 +43,19 @@ class Contrast:
 
 
 CONTRASTS = (
-    Contrast("Does sharing one head hurt?", *HARM[0], "one head helps", "harm through one head"),
-    Contrast("Do frozen features hurt?", *HARM[1], "the source's features help", "harm through frozen features"),
-    Contrast("Does fine-tuning hurt?", *HARM[2], "fine-tuning helps", "harm even after fine-tuning"),
-    Contrast(
-        "Are the source's classes called rightly?",
-        "one head",
-        "one head, permuted",
-        "classes that mean the same",
-        "wrong names",
-    ),
-    Contrast("Does renaming them mend it?", "one head, renamed", "one head", "conditional shift", "names that were right"),
-    Contrast(
-        "And is the renamed source harmless?", "one head, renamed", "scratch", "a source worth having", "unrelated classes"
-    ),
-    Contrast("Does a head of its own mend it?", "a head each", "one head", "a head that must not be shared", "a head to share"),
-    Contrast("Has the source taught its features anything?", "frozen", "random", "learned features", "discarded features"),
-    Contrast("Does freezing cost by itself?", "random", "scratch", "a network that need not move", "the price of freezing"),
-    Contrast("Does letting them move mend it?", "fine-tuned", "frozen", "features that have to move", "features to keep"),
-    Contrast("Does the source's own head fit?", "fine-tuned, old head", "fine-tuned", "the same classes", "another meaning"),
+    Contrast("Does one head hurt?", *HARM[0], "one head helps", "harm: one head"),
+    Contrast("Do frozen features hurt?", *HARM[1], "useful features", "harm: frozen"),
+    Contrast("Does fine-tuning hurt?", *HARM[2], "fine-tuning helps", "harm: fine-tuned"),
+    Contrast("Are the names right?", "one head", "one head, permuted", "names that fit", "wrong names"),
+    Contrast("Does renaming mend it?", "one head, renamed", "one head", "conditional shift", "names that fit"),
+    Contrast("Is harm left after it?", "one head, renamed", "scratch", "a useful source", "unrelated classes"),
+    Contrast("Do two heads mend it?", "a head each", "one head", "a head for each", "a head to share"),
+    Contrast("Has it learned features?", "frozen", "random", "learned features", "discarded features"),
+    Contrast("Do random features lose?", "random", "scratch", "no need to move", "freezing costs"),
+    Contrast("Does moving mend it?", "fine-tuned", "frozen", "features must move", "features to keep"),
+    Contrast("Does the old head fit?", "fine-tuned, old head", "fine-tuned", "the same classes", "another meaning"),
 )
-"""Every question asked, in the order shown."""
+"""Every question asked, in the order shown; short, so that the table is no wider than `WIDTH`."""
 
 ADVICE = {
     "conditional shift": "Call the source's classes what the target calls them, or give each task a head of its own.",
@@ -113,12 +107,12 @@ class Diagnosis:
         return ", and ".join(self.causes) or "inconclusive"
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as JSON has it."""
+        """Everything in plain values, for JSON; where there is one seed, the ends of intervals are infinite."""
         return {"cause": self.cause, **dataclasses.asdict(self)}
 
     def __rich__(self) -> Group:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for heading in ("question", "difference", "points", "p, adjusted", "speaks for"):
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        for heading in ("question", "difference", "points", "p, Holm", "speaks for"):
             table.add_column(Text(heading), no_wrap=heading == "points")
         for row in self.evidence:
             pair, numbers = f"{row.arm} − {row.reference}", difference_text(row.comparison)
@@ -134,8 +128,9 @@ class Diagnosis:
 
     def __str__(self) -> str:
         page = io.StringIO()
-        Console(file=page, width=150, color_system=None).print(self)
-        return page.getvalue().rstrip()
+        # Where a notebook runs, Rich would show the page there, and write nothing to the file.
+        Console(file=page, width=WIDTH, color_system=None, force_jupyter=False).print(self)
+        return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).rstrip()
 
 
 def diagnose_negative_transfer(

@@ -121,7 +121,12 @@ def what_moved(before: nnx.Module, after: nnx.Module) -> list[str]:
     if old.keys() != new.keys():
         alone = sorted(dotted(path) for path in old.keys() ^ new.keys())
         raise ValueError(f"what_moved expects a model and a copy of it; only one of the two has {', '.join(alone)}.")
-    return sorted(dotted(path) for path in old if not np.array_equal(old[path][...], new[path][...]))
+
+    def bits(value: Any) -> tuple[Any, ...]:
+        array = np.asarray(value[...])
+        return array.shape, array.dtype, array.tobytes()  # a NaN that stayed is not another one
+
+    return sorted(dotted(path) for path in old if bits(old[path]) != bits(new[path]))
 
 
 def dotted(path: tuple[Any, ...]) -> str:

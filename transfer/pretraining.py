@@ -73,6 +73,7 @@ def augment(
     """A random view of each picture: moved, stretched, turned and made noisy, each picture in its own way.
 
     The choice of views says what does *not* matter in a picture. That is knowledge that you put in, in place of labels.
+    Made for small pictures: memory grows with height² · width.
 
     Args:
       images: pictures.
@@ -179,9 +180,9 @@ def pretrain_contrastive(
 ) -> History:
     """Trains a model's features in place, without labels, to be alike for two views of a picture and for no others (SimCLR).
 
-    The views are those of `augment`. They are compared behind a small network of two layers, which is thrown away: it may lose
-    what the comparison does not need, and the features before it need not (Chen et al. 2020, section 4.2). The model's head
-    stays as it is.
+    All of its features train, also what `freeze` has frozen. The views are those of `augment`. They are compared behind a small
+    network of two layers, which is thrown away: it may lose what the comparison does not need, and the features before it need
+    not (Chen et al. 2020, section 4.2). The model's head stays as it is.
 
     Args:
       model: a classifier, of which `features` are trained.
@@ -213,9 +214,10 @@ def pretrain_denoising(
 ) -> History:
     """Trains a model's features in place, without labels, to know a picture from a part of it.
 
-    A small network behind the features, thrown away later, rebuilds the picture. By default that is the denoising autoencoder:
-    single pixels are hidden, and everything is rebuilt. With larger patches and `holes_only` it is the loss of the masked
-    autoencoder. (That of He et al. also spares its encoder the holes, which a network on vectors cannot.)
+    All of its features train, also what `freeze` has frozen. A small network behind them, thrown away later, rebuilds the
+    picture. By default that is the denoising autoencoder: single pixels are hidden, and everything is rebuilt. With larger
+    patches and `holes_only` it is the loss of the masked autoencoder. (That of He et al. also spares its encoder the holes,
+    which a network on vectors cannot.)
 
     Args:
       patch, share: what to hide, as for `mask_patches`.

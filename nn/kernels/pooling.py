@@ -32,7 +32,8 @@ def views(x: Float[Array, "*shape"], window: tuple[int, ...]) -> list[Float[Arra
 def max_pool_touching(x: Float[Array, "*shape"], window: tuple[int, ...]) -> Float[Array, "*smaller"]:
     """The largest number in each window, the windows lying side by side.
 
-    The gradient goes to the first of the largest, as in XLA's own form. Differentiable in both modes, as often as you like.
+    The gradient goes to the first of the largest, as in XLA's own form; a window with a NaN gets none. Differentiable in both
+    modes, as often as you like.
 
     Args:
       x: as for `views`, and so is window, which should be small: the program grows with the positions in it. Each axis of

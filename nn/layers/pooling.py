@@ -38,7 +38,8 @@ def max_pool(
     touching = padding == "VALID" and strides is not None and tuple(strides) == window and x.ndim > len(window)
     if touching and 1 <= prod(window) <= FEW and all(size >= w >= 1 for size, w in zip(space, window, strict=True)):
         return max_pool_touching(x, window)
-    return _pool("max_pool", x, -jnp.inf, jax.lax.max, window_shape, strides, padding)
+    least = -jnp.inf if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.iinfo(x.dtype).min
+    return _pool("max_pool", x, least, jax.lax.max, window_shape, strides, padding)
 
 
 def avg_pool(

@@ -14,6 +14,7 @@ from transfer.diagnosis import (
     ADVICE,
     CONTRASTS,
     HARM,
+    WIDTH,
     consistent_causes,
     diagnose_negative_transfer,
     diagnosis_of,
@@ -105,6 +106,19 @@ def test_a_planted_difference_is_read_from_noisy_accuracies(gains, causes, harm)
     assert f"Consistent with: {diagnosis.cause}." in words and "caused" not in words
     assert ("No harm was shown." in words) == (not harm) and "Proxy A-distance of the images: 1.60" in words
     assert json.loads(json.dumps(diagnosis.as_dict()))["cause"] == diagnosis.cause
+
+
+@pytest.mark.parametrize("gain", [-0.3, 0.3])
+def test_as_text_it_fits_on_a_page_and_is_the_same_text_in_a_notebook(gain, monkeypatch):
+    """The widest numbers, with two digits before the point; and all rows in one line each."""
+    diagnosis = diagnosis_of(made_up({arm: gain * (-1) ** i for i, arm in enumerate(ARMS)}, spread=0.1), [1.5, 1.7])
+    text = str(diagnosis)
+    assert max(map(len, text.splitlines())) <= WIDTH
+    for row in diagnosis.evidence:
+        (line,) = (line for line in text.splitlines() if line.startswith(row.question))
+        assert f"{row.arm} − {row.reference}" in line and line.endswith(row.speaks_for or "nothing shown")
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert str(diagnosis) == text
 
 
 def test_where_all_arms_are_alike_harm_is_seen_no_oftener_than_the_level_allows():

@@ -13,12 +13,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import jax
+
 import nn
 import transfer
 from transfer.report.document import write_whole
 
-# What the numbers of an experiment are made with: the last four make the sets that need no download.
-DISTRIBUTIONS = ("jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn", "mlxtend", "matplotlib", "pillow")
+# What the numbers of an experiment are made with: those after numpy make or score the sets that need no download.
+DISTRIBUTIONS = ("jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn", "mlxtend", "matplotlib", "pillow", "scipy")
 
 
 class Journal:
@@ -36,21 +38,29 @@ class Journal:
 
     def __init__(self, directory: Path, plan: Mapping[str, Any]):
         self.path = directory / f"seeds-{fingerprint(plan)}.json"
-        self.seeds: dict[int, dict[str, Any]] = {}
-        if self.path.exists():
-            self.seeds = {int(seed): record for seed, record in json.loads(self.path.read_text(encoding="utf-8")).items()}
+        self.seeds = self.read()
         self.others = not self.seeds and any(directory.glob("seeds-*.json"))
 
+    def read(self) -> dict[int, dict[str, Any]]:
+        """The seeds that are in the file now."""
+        if not self.path.exists():
+            return {}
+        return {int(seed): record for seed, record in json.loads(self.path.read_text(encoding="utf-8")).items()}
+
     def write(self, seed: int, record: dict[str, Any]) -> None:
-        """Adds a finished seed. The file is replaced as a whole: whoever is killed here leaves the one before."""
-        self.seeds[seed] = record
+        """Adds a finished seed, to those that another process may have added meanwhile.
+
+        The file is replaced as a whole: whoever is killed here leaves the one before.
+        """
+        self.seeds = {**self.read(), **self.seeds, seed: record}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(self.path, (json.dumps(self.seeds, allow_nan=False) + "\n").encode())
 
 
 def fingerprint(plan: Mapping[str, Any]) -> str:
     """Twelve letters and digits that change if anything does that decides the numbers."""
-    versions = {name: metadata.version(name) for name in DISTRIBUTIONS} | {"python": platform.python_version()}
+    versions = {name: metadata.version(name) for name in DISTRIBUTIONS}
+    versions |= {"python": platform.python_version(), "device": jax.default_backend()}
     everything = json.dumps([plan, versions, source_code()], sort_keys=True, allow_nan=False)
     return hashlib.sha256(everything.encode()).hexdigest()[:12]
 

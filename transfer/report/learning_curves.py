@@ -119,7 +119,11 @@ def gains_table(gains: Sequence[Gain]) -> str:
     """The gains as lines of text, for a section of a report."""
     wide, wider = (max(len(text) for text in column) for column in zip(*((g.name, g.text) for g in gains), strict=True))
     verdicts = {sign: f"{MARKS[name]} {name}" for sign, name in ((1, "positive"), (-1, "negative"), (0, "inconclusive"))}
-    return "\n".join(f"{g.name:{wide}}  {g.text:{wider}}  p = {g.p_holm:.3f}  {verdicts[g.sign]}" for g in gains)
+    return "\n".join(f"{g.name:{wide}}  {g.text:{wider}}  {_p_text(g.p_holm)}  {verdicts[g.sign]}" for g in gains)
+
+
+def _p_text(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _mean_gain(name: str, values: Mapping[int, float]) -> Gain:
@@ -134,8 +138,9 @@ def _sooner(steps: Sequence[int], transfer: Mapping[int, Curve], scratch: Mappin
     censored = {"transfer": sum(map(math.isinf, mine.values())), "scratch": sum(map(math.isinf, theirs.values()))}
     never = [f"{who} never within {steps[-1]} steps in {count}" for who, count in censored.items() if count]
     if not never:
-        # Before the first step there is no time to take the logarithm of: whoever is there at once needed one evaluation.
-        before, now = ({s: math.log2(max(t, steps[1])) for s, t in times.items()} for times in (theirs, mine))
+        # Step 0 has no logarithm: whoever is there at once needed one evaluation.
+        first = steps[0] or steps[1]
+        before, now = ({s: math.log2(max(t, first)) for s, t in times.items()} for times in (theirs, mine))
         c = paired_difference(before, now)
         return Gain(name, f"{2**c.mean:.2f} [{2**c.low:.2f}, {2**c.high:.2f}]", c.p_value, int(np.sign(c.mean)))
     sooner, later = sum(mine[s] < theirs[s] for s in mine), sum(mine[s] > theirs[s] for s in mine)

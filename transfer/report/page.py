@@ -56,9 +56,10 @@ pre { background: var(--card); border-radius: 6px; padding: .8rem 1rem; overflow
 """.strip()
 
 HOW_TO_READ = (
-    "Every seed draws its own split, labels and initial weights, and every method runs on the same draws. So methods "
+    "Every seed draws its own examples, order and initial weights, and every method runs on the same draws. So methods "
     "are compared seed by seed: Δ is the mean of those differences, and wins counts the seeds where the method came "
-    "out ahead.",
+    "out ahead. Where all seeds are tested on the same pictures, the intervals do not say what other test pictures "
+    "would have shown.",
     "A verdict is positive or negative only where the whole 95% interval of Δ lies on one side of zero. An interval "
     "that touches or crosses zero is inconclusive, which says “these seeds cannot tell”, not “there is no difference”.",
     "Each interval misses the truth about once in twenty. Where many are printed, expect a false alarm among them: "
