@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +27,7 @@ from tensorflow_datasets.core.folder_dataset import image_folder
 
 from nn.data.dataset import Dataset
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 FEWEST = 5  # pictures of a class: with fewer there is nothing to train on once some are kept for the test
 TEST_SHARE = 0.25
 LAYOUT = "DIR/CLASS/*.png (or jpg …), or DIR/train/CLASS/*.png and DIR/test/CLASS/*.png"
@@ -54,7 +55,7 @@ class ImageFolder:
 
 
 def read_folder(directory: str | os.PathLike, *, side: int, seed: int = 0) -> ImageFolder:
-    """Reads the pictures below a folder: `CLASS/*.png` (jpg, jpeg, bmp, gif, webp), or `train/` and `test/` above the classes.
+    """Reads the pictures below a folder: `CLASS/*.png` (jpg, bmp, gif, webp, tif), or `train/` and `test/` above the classes.
 
     Every picture is made to fit into a square, see `fit_image`. If all of them are grey they have one channel, else three.
     Without a `test/` a quarter of each class is kept for the test, drawn by `seed`. What cannot be opened as a picture is
@@ -83,12 +84,13 @@ def read_folder(directory: str | os.PathLike, *, side: int, seed: int = 0) -> Im
     if len(names) < 2:
         raise ValueError(f"read_folder expects at least two folders of classes in {directory}, got only {names[0]!r}.")
 
-    opened, broken = open_images([path for _, path, _ in files], side)
+    paths = [path for _, path, _ in files]
+    opened, broken = open_images(paths, side)
     kept = [i for i, image in enumerate(opened) if image is not None]
     split, labels = np.array([files[i][0] for i in kept], str), np.array([files[i][2] for i in kept], np.int64)
     require_enough(directory, names, labels, split, splits)
     pixels = same_channels([image for image in opened if image is not None])
-    notes = [note for note in (note_on_broken(broken, len(files), root), note_on_others(root, len(files))) if note]
+    notes = [note for note in (note_on_broken(broken, len(files), root), note_on_others(root, paths)) if note]
     if "test" in splits:
         train, test = np.flatnonzero(split == "train"), np.flatnonzero(split == "test")
     else:
@@ -148,7 +150,8 @@ def open_images(paths: Sequence[Path], side: int) -> tuple[list[UInt8[np.ndarray
 def fit_image(image: Image.Image, side: int) -> UInt8[np.ndarray, "side side channels"]:
     """A picture shrunk or enlarged to fit into a square, its proportions kept; what is left over gets the colour of its rim.
 
-    Grey pictures have one channel, others three; what is transparent becomes white.
+    Grey pictures have one channel, others three; what is transparent becomes white. 16 bits are divided by 257; a camera's 12
+    bits come out dark.
 
     Args:
       image: of any size and mode.
@@ -158,9 +161,11 @@ def fit_image(image: Image.Image, side: int) -> UInt8[np.ndarray, "side side cha
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA")).convert("RGB")
     if image.mode.startswith(("I", "F")):  # 16 or 32 bits: Pillow would cut off all above 255
         values = np.asarray(image, np.float64)
-        image = Image.fromarray(np.uint8(255 * np.clip(values / (65535 if values.max() > 255 else 255), 0, 1)))
+        white = 65535 if image.mode.startswith("I;16") or values.max() > 255 else 255
+        image = Image.fromarray(np.uint8(255 * np.clip(values / white, 0, 1)))
     image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
-    image = ImageOps.contain(image, (side, side), Image.Resampling.BILINEAR)
+    scale = side / max(image.size)
+    image = image.resize([max(1, round(scale * length)) for length in image.size], Image.Resampling.BILINEAR)
     pixels = np.asarray(image).reshape(image.height, image.width, -1)
     square = pixels
     if image.size != (side, side):
@@ -202,14 +207,34 @@ def note_on_broken(broken: Sequence[Path], files: int, root: Path) -> str:
     return f"{len(broken)} of the {files} pictures in {root.name} cannot be opened and are left out: {', '.join(shown)}{more}."
 
 
-def note_on_others(root: Path, files: int) -> str:
-    """A sentence on the files below a folder that were not read; empty where there are none."""
-    below = [path for path in root.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    if len(below) <= files:
+def note_on_others(root: Path, read: Sequence[Path]) -> str:
+    """A sentence on the files below a folder that were not read, by folder or suffix; empty where there are none."""
+    resolved = cache(Path.resolve)  # what lies here may have been read through a link
+    known = {resolved(path.parent) / path.name for path in read}
+    others = [path for path in files_below(root) if resolved(path.parent) / path.name not in known]
+    if not others:
         return ""
-    kinds = Counter(path.suffix or "no suffix" for path in below if path.suffix.lower() not in SUFFIXES)
-    listed = f" ({', '.join(f'{count} × {kind}' for kind, count in kinds.most_common(4))})" if kinds else ""
-    return f"{len(below) - files} other files in {root.name} are not read{listed}."
+    folders_read = {folder for path in read for folder in path.parents}
+
+    def kind(path: Path) -> str:
+        unread = next((folder for folder in reversed(path.parents) if folder not in folders_read), None)
+        return f"in {unread.relative_to(root)}/" if unread else f"× {path.suffix or 'no suffix'}"
+
+    listed = ", ".join(f"{count} {kind}" for kind, count in Counter(map(kind, others)).most_common(4))
+    counted = "1 other file in {} is" if len(others) == 1 else f"{len(others)} other files in {{}} are"
+    return f"{counted.format(root.name)} not read ({listed})."
+
+
+def files_below(root: Path) -> list[Path]:
+    """The files below a folder and its links, each folder once. Names with a dot in front are left out, as in `FILES`."""
+    files, visited = [], set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        place = os.path.realpath(folder)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and place not in visited)
+        if place not in visited:  # a link may lead back up
+            files += [Path(folder) / name for name in sorted(names) if not name.startswith(".")]
+        visited.add(place)
+    return files
 
 
 def as_floats(images: UInt8[np.ndarray, "examples side side channels"], channels: int) -> Float[np.ndarray, "examples ..."]:

@@ -27,7 +27,8 @@ class Mail(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     DESCRIPTION = (
         "The SpamAssassin public mail corpus: of each message its subject, an empty line, and its text, with the HTML that is "
         "in it. The other headers are left out: dates, servers and mailing lists are how the corpus came together, and give a "
-        "message's group away. So are attachments. In the order of the groups, and in the corpus's order within each."
+        "message's group away. So are attachments that are not text. In the order of the groups, and in the corpus's order "
+        "within each."
     )
     LICENSE = "PDDL 1.0, contents CC0 1.0"
     FIELDS = ("text", "label", "group")
@@ -65,7 +66,7 @@ def subject_and_text(message: bytes) -> str:
     """What a person would read of a message: its subject, an empty line, its parts of plain text or HTML one after another.
 
     Bytes that are not what the message says they are come out as �; where it names no alphabet, or none that is known, they
-    are read as Latin-1.
+    are read as Latin-1, but for those of a subject that names none: in a subject they come out as �.
     """
     parsed = message_from_bytes(message)
     parts = [text_of(part) for part in parsed.walk() if part.get_content_maintype() == "text"]

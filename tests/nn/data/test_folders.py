@@ -9,7 +9,7 @@ from nn.data.folders import FEWEST, SUFFIXES, as_floats, fit_image, read_folder
 RED, GREEN = (220, 20, 20), (20, 200, 20)
 
 
-def picture(path, *, size=(10, 10), mode="L", colour=90):
+def picture(path, *, size=(10, 10), mode="L", colour: int | tuple[int, int, int] = 90):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size, colour).save(path)
 
@@ -92,12 +92,23 @@ def test_proportions_are_kept_and_the_rest_has_the_colour_of_the_rim():
         (Image.new("LA", (5, 9), (7, 255)), [7]),
         (Image.new("P", (5, 9), 0), [0]),
         (Image.fromarray(np.full((9, 5), 32896, np.uint16)), [128]),  # 16 bits, half way
+        (Image.fromarray(np.full((9, 5), 200, np.uint16)), [0]),  # and nearly black, also where no pixel is lighter
+        (Image.fromarray(np.full((9, 5), 200, np.int32)), [200]),
     ],
     ids=lambda value: getattr(value, "mode", str(value)),
 )
 def test_every_mode_becomes_grey_or_three_colours(image, expected):
     pixels = fit_image(image, 12)
     assert pixels.shape == (12, 12, len(expected)) and (pixels == expected).all()
+
+
+@pytest.mark.parametrize("size", [(2000, 20), (20, 2000)])
+def test_of_a_long_picture_a_line_remains(size):
+    image = Image.new("RGB", size, GREEN)
+    image.putpixel((0, 0), RED)
+    pixels = fit_image(image, 28)
+    assert pixels.shape == (28, 28, 3)
+    assert (pixels == GREEN).all(-1).sum() >= 27 * 28  # all but the end of the line
 
 
 def test_one_coloured_picture_makes_all_of_them_coloured(tmp_path):
@@ -125,7 +136,35 @@ def test_broken_pictures_are_named_and_other_files_counted(tmp_path):
     assert "3 of the 15 pictures" in broken
     for name in ("a/cut.png", "b/empty.jpg", "b/mail.png"):
         assert name in broken
-    assert "2 other files" in others and ".txt" in others and ".md" in others
+    assert others == f"2 other files in {tmp_path.name} are not read (1 × .md, 1 × .txt)."
+
+
+def test_what_lies_where_nothing_is_read_is_counted_by_its_folder(tmp_path):
+    root = tmp_path / "here"
+    classes(root / "train", {"a": 6, "b": 6})
+    classes(root / "test", {"a": 1, "b": 1})
+    picture(root / "val" / "a" / "0.png")
+    (only,) = read_folder(root, side=12).notes
+    assert only == "1 other file in here is not read (1 in val/)."
+    classes(root / "val", {"a": 2, "b": 2})
+    picture(root / "train" / "a" / "more" / "0.png")
+    picture(root / "train" / "0.png")
+    (root / "train" / ".cache").mkdir()
+    (root / "train" / ".cache" / "seen").touch()
+    (note,) = read_folder(root, side=12).notes
+    assert note == "6 other files in here are not read (4 in val/, 1 × .png, 1 in train/a/more/)."
+
+
+def test_folders_of_classes_may_be_links(tmp_path):
+    classes(tmp_path / "store", {"a": 6, "b": 6, "b/more": 3})
+    (tmp_path / "here").mkdir()
+    for name in "ab":
+        (tmp_path / "here" / name).symlink_to(tmp_path / "store" / name)
+    (tmp_path / "here" / "b" / "up").symlink_to(tmp_path / "store")  # it has itself below it
+    (tmp_path / "here" / "b" / "notes.txt").touch()
+    folder = read_folder(tmp_path / "here", side=12)
+    assert len(folder.train) + len(folder.test) == 12
+    assert folder.notes[0] == "4 other files in here are not read (3 in b/more/, 1 × .txt)."
 
 
 def broken(path):

