@@ -20,7 +20,7 @@ were at work. Prints accuracies, paired differences with their 95% intervals, an
 wherever an interval holds 0. Writes report.html, report.json and the figures to OUT/<experiment>/.
 
 A source or a target is a folder, or a set by name: digits, mnist_5k, glyphs, animals, or one of TensorFlow Datasets. A
-folder has a folder for each class, of png, jpg, bmp, gif or webp pictures of any size:
+folder has a folder for each class, of png, jpg, bmp, gif, webp or tif pictures of any size:
 
   DIR/CLASS/*.png                               a quarter of each class is kept for the test
   DIR/train/CLASS/*.png, DIR/test/CLASS/*.png   the test pictures are yours to choose
@@ -108,6 +108,7 @@ def main(words: list[str] | None = None) -> int:
     from nn.data import DataNotPreparedError
     from nn.training import enable_compilation_cache
     from transfer.experiments import EXPERIMENTS, run
+    from transfer.experiments.experiment import UNFINISHED
     from transfer.report import results_table, write_report
 
     console = Console()
@@ -116,7 +117,8 @@ def main(words: list[str] | None = None) -> int:
             console.print(f"[bold]{experiment.name}[/]  {escape(experiment.question)}")
             for method in experiment.methods:
                 console.print(f"  {escape(method.name):24} {escape(method.description)}", soft_wrap=True)
-            console.print(f"  [dim]{experiment.seeds} seeds; examples per class: {', '.join(map(str, experiment.shots))}[/]\n")
+            settings = f"{experiment.setting_name}: {', '.join(map(str, experiment.shots))}"
+            console.print(f"  [dim]{experiment.seeds} seeds; {escape(settings)}[/]\n")
         return 0
 
     try:
@@ -168,6 +170,9 @@ def main(words: list[str] | None = None) -> int:
             kept = f"{len(results.finished)} of {len(results.seeds)} seeds finished and are in the report"
             print(f"Interrupted: {kept}.", file=sys.stderr)
             return INTERRUPTED
+        if UNFINISHED in results.sections:
+            print("Interrupted: the numbers are in the report, some of what belongs below them is not.", file=sys.stderr)
+            return INTERRUPTED
     return 0
 
 
@@ -214,4 +219,8 @@ def describe(error: Exception, out: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # while it loads or reads: nothing is begun yet, or all is kept
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(INTERRUPTED)

@@ -33,7 +33,10 @@ ARMS = {
     "frozen": "the source first, then a fresh head on features that do not move",
     "random": "a fresh head on features of the untrained network",
 }
-"""Every training run of a seed. All see the same target examples, in the same order, for as many steps."""
+"""Every training run of a seed. All see the same target examples, in the same order, for as many steps.
+
+A batch of source and target together holds as many of each: `batch_size`, or all of the smaller set, where it has fewer.
+"""
 
 
 def match_classes(
@@ -123,7 +126,7 @@ class Counterfactuals:
 
     def _joint(self, arm: str) -> Classifier:
         """Source and target at once: one network, whose outputs they share or not."""
-        images, labels = self.source
+        images, labels = self.source[0], self.source[1].astype(np.int32)
         own, width = self.classes[1], sum(self.classes)  # outputs: those of the target come first
         names = max(self.classes)
         if arm == "one head, permuted":
@@ -134,7 +137,7 @@ class Counterfactuals:
         apart = arm == "a head each"
         columns = ((own, width), (0, own)) if apart else ((0, names), (0, names))
         sets = ((images, labels + own if apart else labels), self.target)
-        size, steps = min(self.options["batch_size"], len(self.target[1])), self.options["steps"]
+        size, steps = min(self.options["batch_size"], len(self.target[1]), len(labels)), self.options["steps"]
         source, target = (
             _batches(*labelled, *between, size=size, seed=seed)
             for labelled, between, seed in zip(sets, columns, (self.seed + 1000, self.seed), strict=True)

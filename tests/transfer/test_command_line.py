@@ -16,7 +16,8 @@ import transfer.experiments
 from nn.data import DataNotPreparedError
 from transfer.__main__ import main
 from transfer.experiments import EXPERIMENTS, Experiment, own_data
-from transfer.report import Method, read_report
+from transfer.experiments.experiment import UNFINISHED
+from transfer.report import Method, Section, read_report
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,6 +98,7 @@ def test_the_list_names_experiments_and_methods_and_runs_nothing(command, tmp_pa
     for words in ("quick", "Is [this] quick?", "scratch", "nothing", "fine-tune", "[all] of it", "4 seeds"):
         assert words in out
     status, out, _ = command("--list", experiments=EXPERIMENTS.values())
+    assert "layers copied: 1, 2, 3, 4" in out and "examples per class: " in out
     assert all(method.name in out for experiment in EXPERIMENTS.values() for method in experiment.methods)
     assert not list(tmp_path.iterdir())
 
@@ -204,11 +206,11 @@ def test_folders_of_ones_own_are_compared_and_a_killed_run_goes_on(command, tmp_
     assert {"fine-tune from red", "linear probe from green", "shuffled labels from red", "random features"} <= {
         method.name for method in results.methods
     }
-    data = results.sections[-1].text
-    assert "blue/down/broken.png" in data or "down/broken.png" in data
+    said = {section.title: section.text for section in results.sections}
+    data, ranked = said["The data"], said["The sources"]
+    assert "down/broken.png" in data
     assert "25% of each class" in data and "in colour at 12 × 12" in data
-    ranked = results.sections[0].text
-    assert ranked.index("red") and ranked.index("green") and "Best afterwards" in ranked
+    assert "red" in ranked and "green" in ranked and "Best afterwards" in ranked
     for seed in (0, 1):
         assert {"own test", "LogME", "H-score", "LEEP", "trial"} == results.details["known of red"][seed].keys()
     page = (report / "report.html").read_text(encoding="utf-8")
@@ -267,6 +269,21 @@ def test_an_interrupt_before_the_first_seed_has_nothing_to_report(command, tmp_p
     status, _, err = command(experiments=[quick(run_seed=interrupted)])
     assert status == 130 and len(err.splitlines()) == 1 and "nothing to report" in err
     assert not list(tmp_path.rglob("report.*"))
+
+
+def test_an_interrupt_below_the_table_keeps_the_answer_and_ends_the_command(command, tmp_path):
+    def sections(results):
+        yield Section("Done", "in time")
+        raise KeyboardInterrupt
+
+    long = dataclasses.replace(quick(), answer=lambda results: "Does it help? Yes.", sections=sections)
+    status, out, err = command("--seeds", 2, experiments=[long, quick("next")])
+    assert status == 130 and "Does it help? Yes." in out and "Report: " in out
+    assert err == "Interrupted: the numbers are in the report, some of what belongs below them is not.\n"
+    results = read_report(tmp_path / "reports" / "quick")
+    assert results.answer == "Does it help? Yes." and not results.partial
+    assert results.sections == (Section("Done", "in time"), UNFINISHED)
+    assert not list((tmp_path / "reports" / "next").iterdir())
 
 
 # The experiment as it is, announcing each number; and Ctrl-C as a terminal would send it, even where this test was started

@@ -12,7 +12,15 @@ from hypothesis.strategies import integers
 
 from nn.models import MLP, MLPConfig
 from nn.training import softmax_cross_entropy
-from transfer.counterfactuals import _loss_of_columns, another_order, draw_shots, fresh_head, match_classes
+from transfer import counterfactuals
+from transfer.counterfactuals import (
+    Counterfactuals,
+    _loss_of_columns,
+    another_order,
+    draw_shots,
+    fresh_head,
+    match_classes,
+)
 
 seeds = integers(0, 2**32 - 1)
 
@@ -75,6 +83,25 @@ def test_a_fresh_head_is_one_for_all_models_of_a_seed_and_none_that_a_model_bega
     assert abs(head(models[0], 7) - np.asarray(models[0].head.kernel[...])).max() > 0.1
     assert abs(head(models[0], 7) - head(models[0], 8)).max() > 0.1
     assert fresh_head(models[0], 5, seed=7).config.out_features == 5 and models[0].config.out_features == 3
+
+
+@pytest.mark.parametrize(("examples", "asked", "each"), [((3, 6), 8, 3), ((6, 3), 8, 3), ((6, 6), 4, 4)])
+def test_a_joint_batch_holds_as_many_of_each_set_however_small_one_is(examples, asked, each, monkeypatch):
+    batches = []
+    monkeypatch.setattr(counterfactuals, "fine_tune", lambda *_, **__: None)
+    monkeypatch.setattr(counterfactuals, "fit", lambda model, data, **_: batches.append(next(iter(data))))
+    source, target = ((np.zeros((count, 4), np.float32), np.arange(count) % 3) for count in examples)
+    Counterfactuals(
+        start=MLP(MLPConfig(in_features=4, hidden=(), out_features=3), rngs=nnx.Rngs(0)),
+        source=source,
+        target=target,
+        classes=(3, 3),
+        seed=0,
+        pretraining_steps=1,
+        options={"steps": 1, "seed": 0, "batch_size": asked, "learning_rate": 0.1},
+        probe_learning_rate=0.1,
+    ).train("a head each")
+    assert sorted(batches[0]["first"]) == [0] * each + [3] * each
 
 
 def test_only_the_outputs_that_are_asked_count():

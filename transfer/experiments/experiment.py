@@ -1,7 +1,7 @@
 """What an experiment is: a question, methods that are compared on the same seeds, and a function that runs one seed."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,8 @@ from transfer.report import Method, Results, Section
 
 # (examples per class, name of the method, accuracy in [0, 1])
 Number = tuple[int, str, float]
+
+UNFINISHED = Section("Interrupted", "What belongs here was not finished; the same command makes it.")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Experiment:
       configuration: whatever fixes the numbers, as JSON values.
       by_default: whether `python -m transfer` runs it when it is not asked for by name.
       answer: maps the results to the lines that its report begins with.
-      sections: maps the results to what stands below the table.
+      sections: maps the results to what stands below the table; each is kept as it comes.
       setting_name: what the numbers in `shots` count, in the plural.
     """
 
@@ -59,7 +61,7 @@ class Experiment:
     configuration: dict[str, Any] = field(default_factory=dict)
     by_default: bool = True
     answer: Callable[[Results], str] = lambda results: ""
-    sections: Callable[[Results], tuple[Section, ...]] = lambda results: ()
+    sections: Callable[[Results], Iterable[Section]] = lambda results: ()
     setting_name: str = "examples per class"
 
     def choose(self, names: Sequence[str] | None) -> tuple[Method, ...]:
@@ -128,7 +130,8 @@ def run(
       directory: where each seed is kept as soon as it is finished, see `Journal`: one that is there is not run again.
 
     Returns:
-      The numbers. After a KeyboardInterrupt, those of the seeds that finished: `results.partial` is then True.
+      The numbers. After a KeyboardInterrupt, those of the seeds that finished: `results.partial` is then True. If it came
+      when the sections were made, `UNFINISHED` is the last of them.
 
     Raises:
       ValueError: for fewer than 2 seeds, shots outside what the target has, or an unknown method.
@@ -167,9 +170,13 @@ def run(
             results.wall_time += seconds
             if journal and not record:
                 journal.write(seed, to_record(results, seed, seconds))
-    with suppress(KeyboardInterrupt):
-        if results.finished:
-            results.answer, results.sections = experiment.answer(results), experiment.sections(results)
+    if results.finished:
+        try:
+            results.answer = experiment.answer(results)
+            for section in experiment.sections(results):
+                results.sections += (section,)
+        except KeyboardInterrupt:
+            results.sections += (UNFINISHED,)
     return results
 
 

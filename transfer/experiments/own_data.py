@@ -2,7 +2,9 @@
 
 Run:     python -m transfer --source mnist_5k --target digits
          python -m transfer --source ~/pictures/birds ~/pictures/cats --target ~/pictures/dogs --shots 1 5 20
-Cost:    a minute or two on two cores for one source and small pictures (5 seeds); a further source adds half of that.
+Cost:    a minute or two on two cores for one source and small pictures (5 seeds); a further source adds half of that. Where a
+         method loses, a diagnosis follows, of nine more training runs a seed. It is not kept as the seeds are: the same
+         command makes it anew.
 Expect:  what comes of your pictures nobody knows beforehand; that is what it is for. From `mnist_5k` to `digits`, fine-tuning
          gains a point or two with 5 and 20 examples a class, and prototypes lose with 20.
 
@@ -10,7 +12,6 @@ A small convolutional network learns each source. Then it gets a few labelled pi
 beside training from scratch on the same pictures. The target's test pictures decide nothing.
 """
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +19,6 @@ from itertools import count
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from scipy.special import softmax
 
 from nn.data.folders import as_floats
@@ -61,6 +61,7 @@ CONTROLS = {
     "random features": "a linear probe on the untrained network",
 }
 OF_SEVERAL = ("fine-tune", "linear probe")  # what is tried by default with each of several sources
+DIAGNOSED = ("fine-tune", "linear probe")  # the ways that `transfer.diagnosis` has among its training runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,8 +156,8 @@ class OwnData:
 
         Returns:
           "own test": the accuracy on the source's own test pictures, which says whether the network has learned it at all;
-          LogME, H-score and LEEP; and "trial": of a linear probe on four fifths of the target's labelled pictures, tested on
-          the last fifth (None where a class has but one).
+          LogME, H-score and LEEP; and "trial": of a linear probe on all but a fifth of each class (at least one) of the
+          target's labelled pictures, tested on that fifth (None where a class has but one).
         """
         x, y = self.few(seed, shots)
         features, probabilities = extract_features(model, x), softmax(predict(model, x).astype(np.float64), axis=1)
@@ -167,24 +168,22 @@ class OwnData:
         return {
             "own test": evaluate(model, *source.floats("test", self.channels)),
             "LogME": log_me(features, y),
-            "H-score": h_score(features, y),
+            "H-score": h_score(features, y) if len(y) > features.shape[1] else None,  # else it is the same for any features
             "LEEP": leep(probabilities, y),
             "trial": trial,
         }
 
-    def sections(self, results: Results) -> tuple[Section, ...]:
-        """What stands below the table: the sources, ranked; the diagnosis, if a method lost; how the data were read."""
+    def sections(self, results: Results) -> Iterator[Section]:
+        """What stands below the table: the sources, ranked; how the data were read; the diagnosis, if a method lost."""
         known = {source.name: results.details[f"known of {source.name}"] for source in self.sources}
-        return (
-            Section("The sources" if len(self.sources) > 1 else "The source", source_table(results, self.arms, known)),
-            *self.diagnosis(results),
-            Section("The data", "\n".join(self.notes())),
-        )
+        yield Section("The sources" if len(self.sources) > 1 else "The source", source_table(results, self.arms, known))
+        yield Section("The data", "\n".join(self.notes()))
+        yield from self.diagnosis(results)  # the last, for it takes the longest, and may be interrupted
 
     def diagnosis(self, results: Results) -> Iterator[Section]:
-        """Why the method that lost the most did so. Nothing where none lost, or seeds are missing.
+        """What may be wrong with the source that a method lost the most with. Nothing where none lost, or seeds are missing.
 
-        A loss counts if it outlives Holm's adjustment.
+        A loss counts if it outlives Holm's adjustment. A line is printed first, for this takes a while.
         """
         lost = [
             (row.comparison.mean, row.setting, arm)
@@ -197,22 +196,29 @@ class OwnData:
             return
         _, shots, arm = min(lost, key=lambda loss: loss[0])
         (source,) = (pictures for pictures in self.sources if pictures.name == arm.source)
-        found = diagnose_negative_transfer(
-            self.untrained,
-            self.with_names_of_target(source),
-            self.target.floats("train", self.channels),
-            self.target.floats("test", self.channels),
-            shots=int(shots),
-            seeds=results.finished,
-            pretraining_steps=self.training["pretraining_steps"],
-            steps=self.training["steps"],
-            probe_learning_rate=self.training["probe_learning_rate"],
-            **self.options(),
-        )
-        page = io.StringIO()
-        Console(file=page, width=100, color_system=None).print(found)
-        text = "\n".join(line.rstrip() for line in page.getvalue().splitlines())
-        yield Section(f"Why does {arm.name} lose, with {setting_text(results, shots)}?", text)
+        loses = f"{arm.name} loses, with {setting_text(results, shots)}"
+        title = f"What may be wrong with {source.name}? ({loses})"
+        print(f"{loses}: a diagnosis is made, which takes a while. Ctrl-C leaves it out.", flush=True)
+        try:
+            found = diagnose_negative_transfer(
+                self.untrained,
+                self.with_names_of_target(source),
+                self.target.floats("train", self.channels),
+                self.target.floats("test", self.channels),
+                shots=int(shots),
+                seeds=results.finished,
+                pretraining_steps=self.training["pretraining_steps"],
+                steps=self.training["steps"],
+                probe_learning_rate=self.training["probe_learning_rate"],
+                **self.options(),
+            )
+        except ValueError as error:  # what is said so far shall not be lost with it
+            yield Section(title, f"No diagnosis could be made: {error}")
+            return
+        text = str(found)
+        if arm.way not in DIAGNOSED:
+            text += f"\n{arm.name} itself is not among these runs; they tell of the same source."
+        yield Section(title, text)
 
     def with_names_of_target(self, source: Pictures) -> Labelled:
         """The source's pictures, with their labels numbered so that classes of one name have one number in both sets."""
@@ -227,15 +233,21 @@ class OwnData:
         side = self.target.train[0].shape[1]
         for role, pictures in (*(("source", source) for source in self.sources), ("target", self.target)):
             counts = f"{len(pictures.train[1])} pictures to learn from, {len(pictures.test[1])} for the test"
-            yield f"{pictures.name} ({role}): {len(pictures.classes)} classes, {counts}."
+            guessing = np.bincount(pictures.test[1]).max() / len(pictures.test[1])
+            commonest = f"Who always names the commonest class of the test is right in {100 * guessing:.1f}%."
+            yield f"{pictures.name} ({role}): {len(pictures.classes)} classes, {counts}. {commonest}"
             yield from pictures.notes
         colours = "grey" if self.channels == 1 else "colour"
         yield f"All are read in {colours} at {side} × {side} pixels, proportions kept, the rest in the colour of the rim."
         for source in self.sources:
             if twice := same_pictures(self.target.test[0], source.train[0]):
-                yield f"Beware: {twice} test pictures of {self.target.name} are in {source.name}: the network has seen them."
+                seen = f"{twice} of the test pictures of {self.target.name}"
+                yield f"Beware: {source.name} has {seen}: the network has learned from what it is tested on."
+            if twice := same_pictures(self.target.train[0], source.train[0]):
+                seen = f"{twice} of the pictures that {self.target.name} has to learn from"
+                yield f"Beware: {source.name} has {seen}, with labels: the network learns from more than the few."
         if twice := same_pictures(self.target.test[0], self.target.train[0]):
-            yield f"Beware: {twice} test pictures of {self.target.name} are among those to learn from, too."
+            yield f"Beware: {self.target.name} has {twice} of its test pictures among those to learn from, too."
 
 
 def choose_ways(names: Sequence[str] | None, sources: int) -> tuple[str, ...]:

@@ -67,20 +67,21 @@ def read_pictures(word: str, *, side: int) -> Pictures:
         train, test = ((arrays["image"], arrays["label"]) for arrays in (folder.train.arrays(), folder.test.arrays()))
         return Pictures(path.resolve().name, train, test, tuple(folder.train.info.features["label"].names), folder.notes)
 
+    name = word.rstrip("/")  # as a folder is often typed
     try:
-        dataset = load(word)
+        dataset = load(name)
     except ValueError as error:
         raise ValueError(f"There is no folder {word} here, and {error}") from None
     features, splits = dataset.info.features, dataset.info.splits
     if not {"image", "label"} <= {*features} or not hasattr(features["label"], "names"):
-        raise ValueError(f"{word} has no pictures with one label each; its examples have {', '.join(features)}.")
+        raise ValueError(f"{name} has no pictures with one label each; its examples have {', '.join(features)}.")
     classes = tuple(features["label"].names)
     pictures, labels = fitted(dataset, side)
     if "test" in splits:
-        return Pictures(word, (pictures, labels), fitted(load(word, "test"), side), classes)
+        return Pictures(name, (pictures, labels), fitted(load(name, "test"), side), classes)
     train, test = train_test_split(np.arange(len(labels)), test_size=TEST_SHARE, stratify=labels, random_state=0)
-    note = f"{word} has no test split: {len(test)} of its {len(labels)} pictures, drawn with seed 0, are kept for the test."
-    return Pictures(word, (pictures[train], labels[train]), (pictures[test], labels[test]), classes, (note,))
+    note = f"{name} has no test split: {len(test)} of its {len(labels)} pictures, drawn with seed 0, are kept for the test."
+    return Pictures(name, (pictures[train], labels[train]), (pictures[test], labels[test]), classes, (note,))
 
 
 def fitted(dataset: Dataset, side: int) -> Labelled:
@@ -94,6 +95,10 @@ def fitted(dataset: Dataset, side: int) -> Labelled:
 
 
 def same_pictures(first: np.ndarray, second: np.ndarray) -> int:
-    """How many of the first pictures are among the second, to the last byte."""
+    """How many of the first pictures are among the second, to the last byte. Grey is the colour whose three parts are equal."""
+    if first.shape[1:3] != second.shape[1:3]:
+        return 0
+    channels = max(first.shape[-1], second.shape[-1])
+    first, second = (np.broadcast_to(pictures, (*pictures.shape[:-1], channels)) for pictures in (first, second))
     known = {picture.tobytes() for picture in second}
-    return sum(picture.tobytes() in known for picture in first) if first.shape[1:] == second.shape[1:] else 0
+    return sum(picture.tobytes() in known for picture in first)

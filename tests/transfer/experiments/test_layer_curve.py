@@ -42,20 +42,26 @@ def test_each_arm_begins_with_the_layers_that_it_is_named_after(monkeypatch, con
     begun = []
 
     def recorded(model, x, y, *, wrt, **_):
-        named = [np.asarray(layer.kernel[...]) for layer in model.hidden]
-        begun.append((named, [not wrt(("hidden", n, "kernel"), layer.kernel) for n, layer in enumerate(model.hidden)]))
+        kernels = [np.asarray(layer.kernel[...]) for layer in model.hidden]
+        frozen = [not wrt(("hidden", n, "kernel"), layer.kernel) for n, layer in enumerate(model.hidden)]
+        begun.append((kernels, frozen, rows(x), y))
 
     monkeypatch.setattr(layer_curve, "fine_tune", recorded)
     methods = frozenset(method.name for method in LAYER_CURVE.methods)
     assert [(n, name) for n, name, _ in layer_curve.run_seed(0, (2,), methods)] == [(2, m.name) for m in LAYER_CURVE.methods]
     starts = {purpose: layer_curve.untrained(0, purpose).hidden for purpose in (A, B, layer_curve.RANDOM, layer_curve.FRESH)}
-    of_b, of_a, *arms = begun  # nothing is trained here, so that a base is as it began
-    sources = (A, A, B, B, layer_curve.RANDOM)
-    assert len(arms) == len(sources) and not any(of_a[1] + of_b[1])
-    for (kernels, frozen), source, keeps in zip(arms, sources, (True, False, True, False, True), strict=True):
+    of_b, of_a, a_frozen, a_moving, of_shuffled, *others = begun  # nothing is trained here, so that a base is as it began
+    arms = [a_frozen, a_moving, *others]
+    sources = (A, A, A, B, B, layer_curve.RANDOM)
+    assert len(arms) == len(sources) and not any(of_a[1] + of_b[1] + of_shuffled[1])
+    for (kernels, frozen, _, labels), source, keeps in zip(arms, sources, (True, False, False, True, False, True), strict=True):
         for n, kernel in enumerate(kernels):
             np.testing.assert_array_equal(kernel, starts[source if n < 2 else layer_curve.FRESH][n].kernel[...])
         assert frozen == [keeps, keeps, False, False]
+        np.testing.assert_array_equal(labels, of_b[3])
+    assert of_shuffled[2] == of_a[2] != of_b[2], "the shuffled base sees A's pictures"
+    np.testing.assert_array_equal(np.bincount(of_shuffled[3]), np.bincount(of_a[3]))
+    assert np.mean(of_shuffled[3] == of_a[3]) < 0.1, "under labels that say nothing of them"
 
 
 @pytest.mark.slow

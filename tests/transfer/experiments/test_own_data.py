@@ -1,6 +1,7 @@
 """Your own pictures: how they are read, what is compared with what, and what the first lines of the report say."""
 
 import io
+from itertools import count
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from rich.console import Console
 
 from transfer.experiments import own_data as module
 from transfer.experiments.answer import Arm, answer, source_table
+from transfer.experiments.experiment import Detail
 from transfer.experiments.own_data import OwnData, choose_ways, make_arms, own_data
-from transfer.experiments.pictures import Pictures, read_pictures
-from transfer.report import Method, Results, outcomes
+from transfer.experiments.pictures import Pictures, read_pictures, same_pictures
+from transfer.report import Method, Results, outcomes, paired_difference
 
 
 def pictures(name, classes=("a", "b"), each=8, *, channels=1, seed=0, notes=()):
@@ -94,10 +96,23 @@ def test_a_gain_that_its_control_has_too_is_not_put_down_to_the_source():
     )
 
 
+def test_a_control_that_holm_takes_back_is_not_shown_though_its_interval_is_above_zero():
+    results = results_of(ONE, of_ways(linear_probe=0.503))
+    control = paired_difference(results.accuracies("linear probe", 1), results.accuracies("random features", 1))
+    says = sentences(answer(results, ONE))["Is it the source?"]
+    assert control.verdict == "positive" and "With 1 example per class: Not shown. linear probe minus" in says
+
+
+def test_a_method_that_loses_less_than_its_control_helps_only_in_part():
+    says = sentences(answer(results_of(ONE, of_ways(scratch=0.7, random_features=0.3)), ONE))
+    assert says["Is it the source?"].count("What it teaches helps, the whole does not. linear probe minus") == 2
+
+
 def test_a_loss_is_answered_with_no_and_what_does_it():
     says = sentences(answer(results_of(ONE, lambda arm, n: 0.5 if arm.way == "scratch" or n == 1 else 0.4), ONE))
     assert says["Does it help?"] == "Not shown with 1 example per class. No, it does harm with 5 examples per class."
     assert says["What does harm?"].count("With 5 examples per class: ") == 2 and "With 1 " not in says["What does harm?"]
+    assert says["What does harm?"].count("6 of 6 seeds") == 2, "a loss is counted by the seeds that lose"
 
 
 def test_a_method_that_loses_beside_one_that_does_not_is_no_no():
@@ -139,7 +154,11 @@ def test_sources_are_ranked_by_the_trial_and_each_score_has_its_choice():
         "Chosen beforehand: cars by trial" in table and "cats by LogME, LEEP" in table and table.endswith("afterwards: cars.")
     )
     single = source_table(results, TWO, {"cats": known(None, 1.5)})
-    assert " – " in single and "Chosen" not in single
+    assert (
+        " – " in single
+        and "Chosen" not in single
+        and "all but a fifth of each class (at least one)" in " ".join(single.split())
+    )
 
 
 def test_the_plan_holds_what_decides_the_numbers_and_what_the_target_has():
@@ -160,6 +179,7 @@ def test_the_plan_holds_what_decides_the_numbers_and_what_the_target_has():
         (lambda: choose_ways(["fine-tun"], 1), "'fine-tune', 'linear probe', .* with --source; got 'fine-tun'"),
         (lambda: own_data([pictures("cats")], pictures("dogs"), methods=["x"]), "--methods expects"),
         (lambda: read_pictures("nowhere", side=12), "There is no folder nowhere here, and 'nowhere' is not a data set"),
+        (lambda: read_pictures("nowhere/", side=12), "There is no folder nowhere/ here, and 'nowhere' is not a data set"),
         (lambda: read_pictures("./nowhere", side=12), "read_folder expects a folder, got nowhere"),
         (lambda: read_pictures("sunspots", side=12), "sunspots has no pictures with one label each"),
     ],
@@ -190,6 +210,15 @@ def test_a_folder_and_a_set_of_the_same_pictures_are_the_same(tmp_path, monkeypa
     assert together(folder.train) == together(folder.test) == together((digits.train[0][:100], digits.train[1][:100]))
 
 
+def same(first, second):
+    """Whether two tuples hold the same arrays."""
+    return len(first) == len(second) and all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def rows(x):
+    return {row.tobytes() for row in x}
+
+
 def job(sources, target):
     return OwnData(tuple(sources), target, ONE, dict(module.TRAINING))
 
@@ -198,9 +227,21 @@ def test_pictures_that_were_seen_before_the_test_are_counted():
     source, target = pictures("cats", each=9), pictures("dogs", seed=3)
     target.train[0][3] = target.test[0][0]
     source.train[0][2:4] = target.test[0][1]
-    notes = list(job([source], target).notes())
-    assert "1 test pictures of dogs are in cats" in " ".join(notes) and "1 test pictures of dogs are among" in " ".join(notes)
+    source.train[0][4:7] = target.train[0][5:8]
+    beware = [note for note in job([source], target).notes() if "Beware" in note]
+    assert [note.split(":")[1].split(",")[0] for note in beware] == [
+        " cats has 1 of the test pictures of dogs",
+        " cats has 3 of the pictures that dogs has to learn from",
+        " dogs has 1 of its test pictures among those to learn from",
+    ]
     assert not any("Beware" in note for note in job([pictures("cars", seed=5)], pictures("dogs", seed=6)).notes())
+
+
+def test_the_same_pictures_are_the_same_whether_stored_in_grey_or_in_colour():
+    grey, colour = pictures("grey").train[0], pictures("colour", channels=3, seed=1).train[0]
+    colour[2:5] = grey[:3]
+    assert same_pictures(grey, colour) == same_pictures(colour, grey) == 3
+    assert same_pictures(grey, grey[:, :6, :6]) == 0
 
 
 def test_classes_of_one_name_have_one_number_in_the_diagnosis():
@@ -209,22 +250,92 @@ def test_classes_of_one_name_have_one_number_in_the_diagnosis():
     assert labels.reshape(4, 2)[:, 0].tolist() == [2, 1, 0, 3]
 
 
-def test_a_diagnosis_is_made_where_a_method_lost_and_only_there(monkeypatch):
+def test_a_diagnosis_is_made_where_a_method_lost_and_only_there(monkeypatch, capsys):
     asked = []
 
     def diagnose(make_model, source, target, test, **options):
-        asked.append(options)
+        asked.append((capsys.readouterr().out, options))
         return "found out"
 
     monkeypatch.setattr(module, "diagnose_negative_transfer", diagnose)
     work = job([pictures("cats")], pictures("dogs"))
     lost = results_of(ONE, lambda arm, n: 0.3 if (arm.way, n) == ("linear probe", 5) else 0.5)
     (section,) = work.diagnosis(lost)
-    assert section.title == "Why does linear probe lose, with 5 examples per class?" and section.text == "found out"
-    assert (asked[0]["shots"], asked[0]["seeds"]) == (5, (0, 1, 2, 3, 4, 5))
+    assert section.title == "What may be wrong with cats? (linear probe loses, with 5 examples per class)"
+    assert section.text == "found out"
+    printed, options = asked[0]
+    assert printed.startswith("linear probe loses, with 5 examples per class: ") and len(printed.splitlines()) == 1
+    assert (options["shots"], options["seeds"]) == (5, (0, 1, 2, 3, 4, 5))
     assert not list(work.diagnosis(results_of(ONE, lambda arm, n: 0.5)))
     controls_lose = results_of(ONE, lambda arm, n: 0.3 if arm.way in ("random features", "shuffled labels") else 0.5)
-    assert not list(work.diagnosis(controls_lose)) and len(asked) == 1
+    assert not list(work.diagnosis(controls_lose)) and len(asked) == 1 and not capsys.readouterr().out
+
+
+def test_a_diagnosis_says_whether_the_method_that_lost_is_among_its_runs_and_its_error_is_no_end(monkeypatch):
+    arms = make_arms(("prototypes",), ["cats"])
+    work = OwnData((pictures("cats"),), pictures("dogs"), arms, dict(module.TRAINING))
+    lost = results_of(arms, lambda arm, n: 0.3 if arm.way == "prototypes" else 0.5)
+    monkeypatch.setattr(module, "diagnose_negative_transfer", lambda *_, **__: "found out")
+    (section,) = work.diagnosis(lost)
+    assert section.text.splitlines()[1:] == ["prototypes itself is not among these runs; they tell of the same source."]
+
+    def refuse(*_, **__):
+        raise ValueError("too few of them")
+
+    monkeypatch.setattr(module, "diagnose_negative_transfer", refuse)
+    (section,) = work.diagnosis(lost)
+    assert "cats" in section.title and section.text == "No diagnosis could be made: too few of them"
+
+
+def test_each_arm_begins_with_the_source_it_is_named_after_and_the_trial_is_tested_on_what_it_has_not_seen(monkeypatch):
+    """Nothing is trained: who would be gets a number of its own into its first kernel, and is known by it afterwards."""
+    events, numbers = [], count(1.0)
+
+    def number_of(model):
+        return float(np.ravel(model.conv1.kernel[...])[0])
+
+    def recorded(kind):
+        def call(model, x, y, **_):
+            before, kernel = number_of(model), model.conv1.kernel
+            if kind != "evaluate":
+                kernel[...] = np.full(kernel.shape, next(numbers), np.float32)
+            events.append((kind, before, number_of(model), x, y))
+            return 0.5
+
+        return call
+
+    for kind in ("fine_tune", "linear_probe", "evaluate"):
+        monkeypatch.setattr(module, kind, recorded(kind))
+    monkeypatch.setattr(module, "extract_features", lambda model, x: x.reshape(len(x), -1)[:, :3])
+    monkeypatch.setattr(module, "predict", lambda model, x: x.reshape(len(x), -1)[:, :2])
+    sources = {"cats": pictures("cats"), "cars": pictures("cars", seed=1)}
+    dogs = pictures("dogs", seed=2)
+    work = OwnData(tuple(sources.values()), dogs, TWO, dict(module.TRAINING))
+    untrained, (few_x, few_y) = number_of(work.untrained(0, 2)), work.few(0, 5)
+    happened = {}  # until the number of an arm came, or what is known of a source
+    for item in work.run_seed(0, (5,), frozenset(arm.name for arm in TWO)):
+        happened[item.name if isinstance(item, Detail) else item[1]] = events.copy()
+        events.clear()
+
+    learned = {}  # number → what was learned by the network that bears it
+    for arm in TWO:
+        *pretraining, (kind, begun, ended, x, y), (_, tested, _, test_x, test_y) = happened[arm.name]
+        learned |= {after: (x, y) for _, before, after, x, y in pretraining if before == untrained}
+        assert kind == ("linear_probe" if arm.way in ("linear probe", "random features") else "fine_tune"), arm.name
+        assert same((x, y), (few_x, few_y)) and tested == ended and same((test_x, test_y), dogs.floats("test", 1)), arm.name
+        if arm.source is None:
+            assert begun == untrained, arm.name
+            continue
+        (x, y), (source_x, source_y) = learned[begun], sources[arm.source].floats("train", 1)
+        assert same((x,), (source_x,)) and same((np.sort(y),), (source_y,)), arm.name
+        assert same((y,), (source_y,)) != (arm.way == "shuffled labels"), arm.name
+    assert len(learned) == 4
+    for name, source in sources.items():
+        (_, begun, ended, x, y), (_, tested, _, held_x, held_y), (_, own, _, own_x, own_y) = happened[f"known of {name}"]
+        assert begun == own and tested == ended and same(learned[begun], source.floats("train", 1)), name
+        assert same((own_x, own_y), source.floats("test", 1)), name
+        assert not rows(x) & rows(held_x) and rows(x) | rows(held_x) == rows(few_x), name
+        assert np.bincount(y).tolist() == [4, 4] and np.bincount(held_y).tolist() == [1, 1], name
 
 
 def test_the_first_lines_are_legible_on_a_narrow_terminal():
