@@ -12,7 +12,7 @@ Sign = int  # of a difference: 1 shown to be above 0, −1 shown to be below 0, 
 def consistent_causes(signs: Mapping[tuple[str, str], Sign]) -> tuple[str, ...]:
     """The causes of negative transfer that the shown differences are consistent with; none where there is no harm.
 
-    One head that hurts: it is a *conditional shift* if renaming the source's classes mends it and leaves no harm, and
+    One head that hurts: it is a *conditional shift* if renaming the source's classes mends it and none is shown after it, and
     *unrelated classes share a head* if harm is left when they are renamed, and a head for each mends it.
     Frozen features that hurt: they *discard what the target needs* if those of an untrained network are better; it is *the
     price of freezing* if those are worse, freezing costs the untrained network too, and fine-tuning mends it.

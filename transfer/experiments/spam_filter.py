@@ -1,11 +1,12 @@
-"""The spam filter of user A for user B: real mail of two people, who do not call the same things spam.
+"""The spam filter of user A for user B: real mail, dealt to two made-up users who do not call the same things spam.
 
 Run:     python -m nn.data fetch mail && python -m transfer --experiment spam_filter
 Cost:    about a minute on two cores (5 seeds).
-Expect:  A's filter reads hardly more than half of B's mail right. Without a label of B, MMD brings it to some 84%, as far as 40
-         labels of B bring a new network; CORAL and DANN gain some 7 points, and DANN does not bring the two closer by the
-         proxy A-distance. 40 labels and A's filter to start from give some 3 points more than the labels alone; all of B's
-         labels 92%. With A's labels shuffled, nothing is left of that gain. `tests/transfer/experiments` holds the direction.
+Expect:  A's filter reads hardly more than half of B's mail right. Without a label of B, MMD brings it to some 84%; whether 40
+         labels of B bring a new network further, five seeds do not say. CORAL and DANN gain some 7 to 9 points, and DANN does
+         not bring the two closer by the proxy A-distance. 40 labels and A's filter to start from give some 3 points more than
+         the labels alone; all of B's labels 92%. With A's labels shuffled, nothing is left of that gain.
+         `tests/transfer/experiments` holds the direction.
 
 A reads mailing lists (`easy-ham-1`, `spam-1`). B has asked for newsletters and offers (`hard-ham-1`), which look much like
 spam, and gets other spam (`spam-2`). So to A's filter the shift is in the ham above all: much of what it takes for a sign of
