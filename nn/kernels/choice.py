@@ -1,0 +1,69 @@
+"""Which form of a kernel runs: the one that was named, or the best that can compute this call on this platform.
+
+Every kernel of this folder comes in several forms that compute the same: "reference", its equation in a few lines; "xla", the
+same arranged so that XLA makes a faster program of it; "mosaic", written in Pallas for a TPU; "triton", written in Pallas for
+a GPU. "pallas" means whichever of the last two belongs to the platform.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Literal
+
+import jax
+
+Implementation = Literal["reference", "xla", "pallas", "mosaic", "triton"]
+Platform = Literal["cpu", "gpu", "tpu"]
+PALLAS = {"tpu": "mosaic", "gpu": "triton"}
+
+_target: ContextVar[Platform | None] = ContextVar("target", default=None)
+
+
+def platform() -> str:
+    """What the program that is being traced will run on: "cpu", "gpu" or "tpu"."""
+    return _target.get() or jax.default_backend()
+
+
+@contextmanager
+def compiling_for(target: Platform) -> Iterator[None]:
+    """Within it, kernels are chosen for a machine that need not be there, as compiling ahead of time asks.
+
+    A function that was jitted before keeps the forms that were chosen when it was traced: jit it inside.
+    """
+    token = _target.set(target)
+    try:
+        yield
+    finally:
+        _target.reset(token)
+
+
+def choose(
+    kernel: str, implementation: Implementation | None, *, best: Sequence[str], refused: Mapping[str, str | None]
+) -> str:
+    """The form that runs, of "reference", "xla", "mosaic" and "triton". Only `None` falls back.
+
+    Args:
+      kernel: the name of the function, for the message.
+      implementation: the form that was asked for; `None` leaves it to the kernel.
+      best: the forms that `None` tries on this platform, the best first. The last must be able to compute every call.
+      refused: for each form that cannot compute this call the reason, to follow "because"; `None` counts as no reason.
+
+    Raises:
+      ValueError: if the named form does not exist or cannot compute this call.
+    """
+    reasons = {form: reason for form, reason in refused.items() if reason}
+    if implementation is None:
+        return next(form for form in best if form not in reasons)
+    form = PALLAS.get(platform()) if implementation == "pallas" else implementation
+    if form is None:
+        raise ValueError(
+            f"{kernel}(implementation='pallas') needs a TPU or a GPU, and this program is for a {platform()}. "
+            "implementation='mosaic' or 'triton' with interpret=True computes what the kernel would."
+        )
+    if form not in ("reference", "xla", "mosaic", "triton"):
+        raise ValueError(
+            f"{kernel} has the implementations 'reference', 'xla', 'pallas', 'mosaic' and 'triton', got {implementation!r}."
+        )
+    if form in reasons:
+        raise ValueError(f"{kernel}(implementation={implementation!r}) cannot run here, because {reasons[form]}.")
+    return form
