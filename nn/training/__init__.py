@@ -58,3 +58,10 @@ from nn.training.schedules import constant_schedule as constant_schedule
 from nn.training.schedules import cosine_decay_schedule as cosine_decay_schedule
 from nn.training.schedules import linear_schedule as linear_schedule
 from nn.training.schedules import warmup_cosine_decay_schedule as warmup_cosine_decay_schedule
+from nn.training.sharding import current_mesh as current_mesh
+from nn.training.sharding import device_mesh as device_mesh
+from nn.training.sharding import on_mesh as on_mesh
+from nn.training.sharding import partition as partition
+from nn.training.sharding import replicate as replicate
+from nn.training.sharding import shard_batch as shard_batch
+from nn.training.sharding import virtual_cpu_devices as virtual_cpu_devices

@@ -15,12 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+from jax.sharding import Mesh
 from jaxtyping import Array
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nn.training.checkpoints import TrainingCheckpoints
 from nn.training.losses import classification_loss
 from nn.training.metrics import accuracy
+from nn.training.sharding import current_mesh, replicate, shard_batch
 
 Batch = Mapping[str, Any]
 History = dict[str, list[float]]
@@ -50,6 +52,7 @@ def fit(
     checkpoint_directory: str | Path | None = None,
     checkpoint_every: int = 500,
     progress: bool = False,
+    mesh: Mesh | None = None,
 ) -> History:
     """Trains a model in place: each step lowers the loss on one batch.
 
@@ -68,6 +71,10 @@ def fit(
         the same bits as if it had never stopped.
       checkpoint_every: how often to write one; the last step always does.
       progress: whether to draw a bar in the terminal.
+      mesh: the devices to train on, from `device_mesh`: each gets an equal part of every batch, see `shard_batch`, and the
+        whole model, or the part that `partition` gave it. The numbers are those of one device, to rounding; a mean or a
+        normalization over the batch is over the whole batch. The model stays on the mesh. None: that of `on_mesh`, and
+        outside of it the devices that the model is on. Checkpoints go over from one number of devices to another.
 
     Returns:
       The history: lists of equal length under `step`, `loss` and every name that the loss records.
@@ -85,13 +92,20 @@ def fit(
         raise ValueError(f"fit expects wrt to select something to train; in {type(model).__name__}, {wrt} selects nothing.")
     # The step gives the memory of its input back for its output. A copy keeps the arrays of others who share the weights.
     trainable, rest = jax.tree.map(jnp.copy, (trainable, rest))
-    state = (trainable, optimizer.init(trainable), rest)
+    mesh = mesh or current_mesh()
+    trainable = replicate(trainable, mesh)  # first, for the optimizer's memory of a weight comes to lie where the weight does
+    state = replicate((trainable, optimizer.init(trainable), rest), mesh)
+    shardings = tuple(leaf.sharding for leaf in jax.tree.leaves(state)) if mesh else None
+    step = _compiled_step(graphdef, jax.tree.structure(state), wrt, loss, optimizer, shardings)
+
+    def run_step(leaves, batch):
+        return step(leaves, shard_batch(batch, mesh))
 
     def put_back(trainable, _, rest):
         nnx.update(model, trainable, rest)
 
     return run_steps(
-        _compiled_step(graphdef, jax.tree.structure(state), wrt, loss, optimizer),
+        run_step,
         state,
         data,
         put_back=put_back,
@@ -193,7 +207,7 @@ def run_steps(
 
 
 @lru_cache(maxsize=256)
-def _compiled_step(graphdef, structure, wrt, loss: Loss, optimizer: optax.GradientTransformation):
+def _compiled_step(graphdef, structure, wrt, loss: Loss, optimizer: optax.GradientTransformation, shardings):
     """The compiled training step, one for each kind of model, loss and optimizer, kept for the next call of `fit`."""
 
     update = optax.with_extra_args_support(optimizer).update  # some optimizers watch the loss
@@ -217,7 +231,8 @@ def _compiled_step(graphdef, structure, wrt, loss: Loss, optimizer: optax.Gradie
         updates, optimizer_state = update(gradients, optimizer_state, trainable, value=scalars["loss"])
         return jax.tree.leaves((optax.apply_updates(trainable, updates), optimizer_state, rest)), scalars
 
-    return jax.jit(step, donate_argnums=0)
+    # The new state lies where the old one did, so that it can have its memory. Left to XLA, parts might move.
+    return jax.jit(step, donate_argnums=0, out_shardings=(list(shardings), None) if shardings else None)
 
 
 def _next(batches, step: int, steps: int) -> Any:
@@ -258,8 +273,9 @@ def _is_finite(state) -> bool:
 
 
 def _parts(array: Array) -> list[np.ndarray]:
-    """What this process holds of an array, which may be spread over devices and processes."""
-    return [np.asarray(shard.data) for shard in array.addressable_shards]
+    """What this process holds of an array, which may be spread over devices and processes; each part once."""
+    parts = {str(shard.index): shard.data for shard in array.addressable_shards}
+    return [np.asarray(part) for part in parts.values()]
 
 
 @contextmanager
@@ -277,6 +293,7 @@ def predict(
     *,
     method: str = "__call__",
     batch_size: int = 1024,
+    mesh: Mesh | None = None,
 ) -> np.ndarray:
     """What a model says of many inputs, in evaluation mode and in batches; the model itself is left as it is.
 
@@ -285,6 +302,7 @@ def predict(
       inputs: stacked on the first axis. A tuple, such as (tokens, lengths), becomes several arguments of the model.
       method: which method of the model to call, such as `features`.
       batch_size: how many inputs go through the model at once.
+      mesh: the devices that share each batch, as for `fit`.
 
     Returns:
       The outputs, stacked on the first axis.
@@ -306,10 +324,10 @@ def predict(
     model = nnx.clone(model)
     model.eval()
     graphdef, state = nnx.split(model)
-    outputs = [
-        _compiled_forward(graphdef, method)(state, *(array[start : start + batch_size] for array in inputs))
-        for start in range(0, counts[0], batch_size)
-    ]
+    batches = (tuple(array[start : start + batch_size] for array in inputs) for start in range(0, counts[0], batch_size))
+    mesh = mesh or current_mesh()
+    state = replicate(state, mesh)
+    outputs = [_compiled_forward(graphdef, method)(state, *shard_batch(batch, mesh)) for batch in batches]
     return np.concatenate(jax.device_get(outputs))
 
 
