@@ -1,10 +1,12 @@
 """The main job, `python -m transfer`: does transfer help here, and can I trust the answer?"""
 
 import argparse
+import itertools
 import shlex
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -38,10 +40,11 @@ examples:
   python -m transfer --experiment negative_transfer --methods joint "joint, shifted labels"
 
 Ctrl-C stops, and reports the seeds that finished. Each is kept in OUT/<experiment>/seeds-….json as soon as it is
-finished: the same command goes on from there, also after a kill.
+finished: the same command goes on from there, also after a kill. A report of other settings is kept beside the new one.
 """
 
 INTERRUPTED = 128 + signal.SIGINT
+OUT = Path("reports")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -70,7 +73,14 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, metavar="N", help="how many seeds, at least 2 (default: the experiment's own)")
     parser.add_argument("--shots", type=int, nargs="+", metavar="N", help="examples per class of the target")
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="which methods; what they are compared with is added")
-    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR", help="where to write (default: reports)")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"where to write (default: {OUT})")
+    parser.add_argument(
+        "--devices",
+        type=int,
+        metavar="N",
+        help="train on N GPUs or TPUs at once, each with a part of every batch; a CPU only acts as N. The numbers are the same "
+        "but for rounding; seeds finished on another number of devices are not mixed in",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     given = parser.parse_args(words)
     if given.seeds is not None and given.seeds < 2:
@@ -79,6 +89,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         parser.error("--source expects --target beside it, and --target expects --source.")
     if given.experiment and given.source:
         parser.error("--experiment is one of ours; with --source and --target it is yours. Expects one of the two.")
+    if given.devices is not None and given.devices < 1:
+        parser.error(f"--devices expects at least 1, got {given.devices}.")
     if given.side is not None and not given.source:
         parser.error("--side expects --source and --target beside it.")
     if given.side is not None and given.side < 12:
@@ -99,7 +111,24 @@ def require_writable(folder: Path) -> None:
 def main(words: list[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0, 2 for bad input, 130 after Ctrl-C."""
     given = arguments(words)
+    if given.devices is None:
+        return answer(given)
 
+    from nn.training import device_mesh, on_mesh, virtual_cpu_devices
+
+    with suppress(ValueError):  # JAX is in use already, by whoever called main: with enough devices or not
+        virtual_cpu_devices(given.devices)
+    try:
+        mesh = device_mesh(given.devices)
+    except ValueError as error:
+        print(f"python -m transfer: --devices: {error}", file=sys.stderr)
+        return 2
+    with on_mesh(mesh):
+        return answer(given)
+
+
+def answer(given: argparse.Namespace) -> int:
+    """What `main` does once the words are read and the devices chosen; returns the exit status."""
     # The rest takes seconds to load, and --help should not.
     from rich.console import Console
     from rich.markup import escape
@@ -109,7 +138,7 @@ def main(words: list[str] | None = None) -> int:
     from nn.training import enable_compilation_cache
     from transfer.experiments import EXPERIMENTS, run
     from transfer.experiments.experiment import UNFINISHED
-    from transfer.report import results_table, write_report
+    from transfer.report import results_table, set_aside, write_report
 
     console = Console()
     if given.list:
@@ -143,10 +172,16 @@ def main(words: list[str] | None = None) -> int:
         asked = ["--source", *given.source, "--target", given.target] if given.source else ["--experiment", experiment.name]
         command = shlex.join(["python", "-m", "transfer", *asked, *choices(given)])
         directory = given.out / experiment.name
-        if kept := kept_text(experiment, given, methods):
+        done, kept = kept_runs(experiment, given, methods)
+        if kept:
             console.print(f"[dim]{escape(kept)}[/]", soft_wrap=True)
         with Progress(*columns, console=console, disable=given.quiet or not console.is_terminal) as progress:
-            task = progress.add_task(experiment.title, total=experiment.count(given.seeds, given.shots, methods))
+            count = experiment.count(given.seeds, given.shots, methods)
+            task, number = progress.add_task(experiment.title, total=count, completed=done), itertools.count(1)
+
+            def on_number(progress=progress, task=task, number=number, done=done):
+                progress.update(task, completed=max(done, next(number)))  # those that are kept come first, and at once
+
             try:
                 results = run(
                     experiment,
@@ -154,7 +189,7 @@ def main(words: list[str] | None = None) -> int:
                     shots=given.shots,
                     methods=methods,
                     command=command,
-                    on_number=lambda progress=progress, task=task: progress.advance(task),
+                    on_number=on_number,
                     directory=directory,
                 )
             except DataNotPreparedError as error:
@@ -164,6 +199,8 @@ def main(words: list[str] | None = None) -> int:
             print("Interrupted before a seed of this experiment finished: nothing to report.", file=sys.stderr)
             return INTERRUPTED
         console.print(results_table(results))
+        if aside := set_aside(results, directory):
+            console.print(f"The report of other settings that was there is now {escape(str(aside))}.", soft_wrap=True)
         page = write_report(results, directory)
         console.print(f"Report: {escape(str(page))}  ({results.wall_time:.0f} s)\n", soft_wrap=True)
         if results.partial:
@@ -179,36 +216,41 @@ def main(words: list[str] | None = None) -> int:
 def own_experiment(given: argparse.Namespace) -> "Experiment":
     """The experiment on the sets and folders of the command line, which are read here."""
     from transfer.experiments.own_data import SIDE, own_data
-    from transfer.experiments.pictures import read_pictures
+    from transfer.experiments.pictures import Pictures, read_pictures
 
-    try:
-        *sources, target = (read_pictures(word, side=given.side or SIDE) for word in (*given.source, given.target))
-    except OSError as error:
-        raise ValueError(
-            f"--source and --target expect folders that can be read: {error.strerror} ({error.filename})."
-        ) from None
-    return own_data(sources, target, methods=given.methods)
+    def read(option: str, word: str) -> Pictures:
+        try:
+            return read_pictures(word, side=given.side or SIDE)
+        except ValueError as error:
+            raise ValueError(f"{option}: {error}") from None
+        except OSError as error:
+            raise ValueError(f"{option}: {word} cannot be read: {error.strerror} ({error.filename}).") from None
+
+    sources = [read("--source", word) for word in given.source]
+    return own_data(sources, read("--target", given.target), methods=given.methods)
 
 
-def kept_text(experiment: "Experiment", given: argparse.Namespace, methods: list[str] | None) -> str:
-    """What there is of an earlier run, in a sentence; empty where there is nothing."""
+def kept_runs(experiment: "Experiment", given: argparse.Namespace, methods: list[str] | None) -> tuple[int, str]:
+    """How many numbers there are of an earlier run; and a sentence on it, empty where there is nothing."""
     journal = experiment.journal(given.out / experiment.name, given.shots, methods)
     wanted = range(given.seeds or experiment.seeds)
     if kept := [seed for seed in wanted if seed in journal.seeds]:
-        return f"{len(kept)} of {len(wanted)} seeds are finished and are not run again; {journal.path} has them."
+        done, count = (experiment.count(seeds, given.shots, methods) for seeds in (len(kept), len(wanted)))
+        runs = f"{len(kept)} of {len(wanted)} seeds are finished and are not run again ({done} of {count} runs)"
+        return done, f"{runs}; {journal.path} has them."
     if journal.others:
-        return f"{journal.path.parent} has seeds of other settings, data, versions or code: this run begins anew."
-    return ""
+        return 0, f"{journal.path.parent} has seeds of other settings, data, versions or code: this run begins anew."
+    return 0, ""
 
 
 def choices(given: argparse.Namespace) -> list[str]:
-    """The options that change the numbers, as they are typed."""
+    """The options that change the numbers, or where they go, as they are typed."""
     words: list[str] = []
-    for name in ("side", "seeds", "shots", "methods"):
+    for name in ("side", "seeds", "shots", "methods", "devices"):
         value = getattr(given, name)
         if value is not None:
             words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
-    return words
+    return words if given.out == OUT else [*words, "--out", str(given.out)]
 
 
 def describe(error: Exception, out: Path) -> str:

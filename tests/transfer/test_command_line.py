@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rich.progress
 from PIL import Image
 
 import transfer.experiments
+import transfer.report
 from nn.data import DataNotPreparedError
 from transfer.__main__ import main
 from transfer.experiments import EXPERIMENTS, Experiment, own_data
@@ -79,9 +81,10 @@ def test_the_command_in_the_report_gives_its_numbers_again(command, tmp_path):
     command("--seeds", 3, "--shots", 5, "--methods", "fine-tune", "--out", "first")
     first = read_report(tmp_path / "first" / "quick")
     words = first.command.split()
-    assert words[:3] == ["python", "-m", "transfer"]
-    command(*words[3:], "--out", "second")
-    assert read_report(tmp_path / "second" / "quick").records == first.records
+    assert words[:3] == ["python", "-m", "transfer"] and words[-2:] == ["--out", "first"]
+    command(*words[3:-2])
+    again = read_report(tmp_path / "reports" / "quick")
+    assert again.records == first.records and "--out" not in again.command
 
 
 def test_without_a_name_every_standard_experiment_runs(command, tmp_path):
@@ -131,11 +134,15 @@ def test_help_names_every_option(command):
         (["--source", "digits", "--target", "digits", "--experiment", "quick"], "Expects one of the two"),
         (["--side", "28"], "--side expects --source and --target"),
         (["--source", "digits", "--target", "digits", "--side", "4"], "--side expects at least 12 pixels, got 4"),
-        (["--source", "./nowhere", "--target", "digits"], "read_folder expects a folder, got nowhere"),
-        (["--source", "taken", "--target", "digits"], "DIR/CLASS/*.png"),
+        (["--source", "./nowhere", "--target", "digits"], "--source: ./nowhere is not a folder: /"),
+        (["--source", "digits", "--target", "./takne"], "--target: ./takne is not a folder: /"),
+        (
+            ["--source", "taken", "--target", "digits"],
+            "--source: taken has no pictures in folders of classes; expected DIR/CLASS/",
+        ),
         (
             ["--source", "digts", "--target", "digits"],
-            "There is no folder digts here, and 'digts' is not a data set: did you mean",
+            "has no folder digts. And 'digts' is not a data set: did you mean",
         ),
         (["--out", "file"], "--out expects a folder that can be written, got file"),
         (["--out", "file/under"], "--out expects a folder that can be written"),
@@ -170,10 +177,45 @@ def test_the_same_command_runs_no_seed_twice_and_says_so(command, tmp_path):
     first = read_report(tmp_path / "here" / "quick")
     status, out, err = command("--seeds", 4, "--out", "here", experiments=[quick(run_seed=noted)])
     assert (status, err, ran) == (0, "", [0, 1, 2, 3])
-    assert "3 of 4 seeds are finished and are not run again" in out and "begins anew" not in out
+    assert "3 of 4 seeds are finished and are not run again (6 of 8 runs); here/quick/" in out and "begins anew" not in out
     assert read_report(tmp_path / "here" / "quick").records[:6] == first.records
     status, out, _ = command(*words, "--shots", 5, experiments=[quick(run_seed=noted)])
     assert "seeds of other settings, data, versions or code: this run begins anew" in out and ran[4:] == [0, 1, 2]
+
+
+def test_the_bar_of_a_run_that_goes_on_begins_where_it_was(command, monkeypatch):
+    shown = []
+
+    class Watched(rich.progress.Progress):
+        def add_task(self, description, **options):
+            shown.append((options["completed"], options["total"]))
+            return super().add_task(description, **options)
+
+        def update(self, task_id, **options):
+            shown.append((options["completed"], self.tasks[task_id].total))
+            super().update(task_id, **options)
+
+    monkeypatch.setattr(rich.progress, "Progress", Watched)
+    monkeypatch.setattr(transfer.report, "write_report", lambda results, directory: directory / "report.html")
+    command("--seeds", 2)
+    assert shown == [(n, 4) for n in range(5)]
+    shown.clear()
+    command("--seeds", 3)
+    assert shown == [(4, 6)] * 5 + [(5, 6), (6, 6)]
+
+
+def test_a_report_of_other_settings_is_kept_beside_the_new_one(command, tmp_path):
+    def reports():
+        return sorted(path.name for path in (tmp_path / "reports" / "quick").glob("report*.json"))
+
+    assert "is now" not in command("--seeds", 3)[1] and reports() == ["report.json"]
+    status, out, err = command("--seeds", 3, "--shots", 5)
+    aside, newest = reports()
+    assert (status, err, newest) == (0, "", "report.json") and aside.startswith("report-2")
+    page = Path("reports", "quick", aside).with_suffix(".html")
+    assert f"The report of other settings that was there is now {page}." in out and page.exists()
+    directory = tmp_path / "reports" / "quick"
+    assert read_report(directory / aside).settings == (1,) and read_report(directory).settings == (5,)
 
 
 def striped(folder, *, colour, each, seed):
@@ -223,7 +265,7 @@ def test_folders_of_ones_own_are_compared_and_a_killed_run_goes_on(command, tmp_
         return run_seed(self, seed, shots, methods)
 
     monkeypatch.setattr(own_data.OwnData, "run_seed", noted)
-    status, out, _ = command(*results.command.replace("--seeds 2", "--seeds 3").split()[3:], "--out", "out")
+    status, out, _ = command(*results.command.replace("--seeds 2", "--seeds 3").split()[3:])
     assert status == 0 and ran == [2] and "2 of 3 seeds are finished" in out
     assert read_report(report).records[: len(results.records)] == results.records
 

@@ -16,6 +16,7 @@ from transfer.report.results import Setting
 from transfer.report.statistics import LEVEL
 from transfer.report.wording import difference_text, setting_text
 
+COLUMNS = 80  # of a terminal; a page of HTML has them, too
 SCORES = ("trial", "LogME", "H-score", "LEEP")
 
 
@@ -49,17 +50,20 @@ class Finding:
         return int(np.sign(self.comparison.mean)) if self.p < 1 - LEVEL else 0
 
     def __str__(self) -> str:
+        if self.comparison.n == 1:
+            return difference_text(self.comparison)
         p = f"p\u00a0=\u00a0{self.p:.2g}" if self.p >= 0.001 else "p\u00a0<\u00a00.001"  # not to be broken at the end of a line
         seeds = self.comparison.losses if self.comparison.mean < 0 else self.comparison.wins  # those of the mean's sign
         return f"{difference_text(self.comparison)}, {seeds} of {self.comparison.n} seeds, {p}"
 
 
-def answer(results: Results, arms: Sequence[Arm]) -> str:
+def answer(results: Results, arms: Sequence[Arm], warnings: Iterable[str] = ()) -> str:
     """The first lines of the report.
 
     Args:
       results: of finished seeds.
       arms: what its methods are made of.
+      warnings: sentences that stand above the rest.
     """
     tried = [arm for arm in arms if arm.control]
     by_way, by_source = grouped(tried, lambda arm: arm.way), grouped(tried, lambda arm: arm.source)
@@ -74,7 +78,8 @@ def answer(results: Results, arms: Sequence[Arm]) -> str:
                 pairs[n, question] = (groups[first], groups[second], n)
     found = adjusted(results, pairs)
 
-    lines = [("Does it help?", helps(results, tried, found))]
+    lines = [("Beware", warning) for warning in warnings]
+    lines += [("Does it help?", helps(results, tried, found))]
     for n in results.settings:
         where, arm = f"With {setting_text(results, n)}", best[n]
         lines.append(("How sure?", f"{where}: {arm.name}, {found[n, arm.name]}."))
@@ -94,13 +99,16 @@ def answer(results: Results, arms: Sequence[Arm]) -> str:
                 lines.append(("What does harm?", f"{where}: {arm.name}, {found[n, arm.name]}."))
     questions = dict.fromkeys(question for question, _ in lines)
     lines = [line for question in questions for line in lines if line[0] == question]
-    lines.append(("", f"Points of accuracy over {results.baseline}; p after Holm's adjustment for {len(found)} differences."))
+    judged = f"; p after Holm's adjustment for {len(found)} differences."
+    if len(results.finished) == 1:
+        judged = ". One seed shows no spread, so it cannot tell."
+    lines.append(("", f"Points of accuracy over {results.baseline}{judged}"))
     asked: set[str] = set()
     paragraphs = []
     for question, text in lines:
         head = "" if question in asked else question
         asked.add(question)
-        paragraphs.append(textwrap.fill(text, 96, initial_indent=f"{head:18}", subsequent_indent=18 * " "))
+        paragraphs.append(textwrap.fill(text, COLUMNS, initial_indent=f"{head:18}", subsequent_indent=18 * " "))
     return "\n".join(paragraphs)
 
 
@@ -177,29 +185,45 @@ def source_table(results: Results, arms: Sequence[Arm], known: Mapping[str, Mapp
         for source, seeds in known.items()
     }
     present = [score for score in SCORES if not any(math.isnan(row[score]) for row in table.values())]
-    first = present[0]
-    order = sorted(table, key=lambda source: -(table[source][first]))
-    width = max(len("source"), *map(len, table))
+    order = sorted(table, key=lambda source: -table[source][present[0]])
+    cells = {source: {score: _cell(score, row[score]) for score in ("own test", *SCORES)} for source, row in table.items()}
+    width = min(22, max(len("source"), *map(len, table)))  # so that a line has no more than COLUMNS
     lines = [f"{'source':{width}}  own test  trial   LogME  H-score    LEEP  after transfer"]
     for source in order:
-        own, trial, log_me, h_score, leep = (table[source][score] for score in ("own test", *SCORES))
-        tried = "–" if math.isnan(trial) else f"{100 * trial:.1f}"
-        scores = f"{log_me:6.2f}  {'–' if math.isnan(h_score) else f'{h_score:.2f}':>7}  {leep:6.2f}"
-        lines.append(f"{source:{width}}  {100 * own:8.1f}  {tried:>5}  {scores}  {100 * outcome[source]:14.1f}")
+        own, trial, log_me, h_score, leep = cells[source].values()
+        numbers = f"{own:>8}  {trial:>5}  {log_me:>6}  {h_score:>7}  {leep:>6}  {_cell('after', outcome[source]):>14}"
+        first, *rest = textwrap.wrap(source, width)
+        lines += [f"{first:{width}}  {numbers}", *rest]
+    n = int(most)
+    held = max(1, n // 5)
+    trial = f"Trial: a linear probe on {n - held} of the {n} labelled pictures of each class of the target, tested on the other"
     explained = (
-        "Own test: accuracy in % on the source's own test pictures. Trial: a linear probe on all but a fifth of each class "
-        f"(at least one) of the target's labelled pictures ({setting_text(results, most)}), tested on that fifth. Scores "
-        "read the same pictures and train nothing; larger is better. (The H-score needs more pictures than features.) After "
-        "transfer: mean accuracy of the methods on the target's test pictures."
+        f"Own test: accuracy in % on the source's own test pictures. {f'{trial} {held}. ' if n > 1 else ''}LogME, H-score and "
+        f"LEEP read the labelled pictures ({setting_text(results, most)}) and train nothing; larger is better. (The H-score "
+        "needs more pictures than features.) After transfer: mean accuracy of the methods on the target's test pictures."
     )
-    lines += ["", *textwrap.wrap(explained, 96)]
+    lines += ["", *textwrap.wrap(explained, COLUMNS)]
     if len(known) > 1:
-        choice = {score: max(order, key=lambda s: table[s][score]) for score in present}
-        picked = "; ".join(
-            f"{source} by {', '.join(s for s in choice if choice[s] == source)}" for source in dict.fromkeys(choice.values())
-        )
-        lines.append(f"Chosen beforehand: {picked}. Best afterwards: {max(outcome, key=lambda s: outcome[s])}.")
+        chosen: dict[str, list[str]] = {}
+        for score in present:
+            chosen.setdefault(_best({source: table[source][score] for source in order}, score), []).append(score)
+        picked = "; ".join(f"{names} by {', '.join(scores)}" for names, scores in chosen.items())
+        lines += textwrap.wrap(f"Chosen beforehand: {picked}. Best afterwards: {_best(outcome, 'after')}.", COLUMNS)
     return "\n".join(lines)
+
+
+def _cell(score: str, value: float) -> str:
+    """A number of the table of sources: accuracies in %, scores as they are."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:.2f}" if score in ("LogME", "H-score", "LEEP") else f"{100 * value:.1f}"
+
+
+def _best(values: Mapping[str, float], score: str) -> str:
+    """The source of the largest value; where several show the same number, all of them."""
+    best = _cell(score, max(values.values()))
+    names = [source for source, value in values.items() if _cell(score, value) == best]
+    return f"{' and '.join(names)} alike" if len(names) > 1 else names[0]
 
 
 def _mean(values: Sequence[float | None]) -> float:

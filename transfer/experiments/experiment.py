@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from flax import nnx
 
+from nn.training import current_mesh
 from transfer.experiments.journal import Journal
 from transfer.report import Method, Results, Section
 
@@ -100,6 +101,7 @@ class Experiment:
             "configuration": self.configuration,
             "shots": sorted(set(shots or self.shots)),
             "methods": [method.name for method in self.choose(methods)],
+            "devices": mesh.size if (mesh := current_mesh()) else 1,  # they round differently
         }
         return Journal(directory, plan)
 

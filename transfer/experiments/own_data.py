@@ -12,6 +12,7 @@ A small convolutional network learns each source. Then it gets a few labelled pi
 beside training from scratch on the same pictures. The target's test pictures decide nothing.
 """
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,16 +20,17 @@ from itertools import count
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 from scipy.special import softmax
 
 from nn.data.folders import as_floats
 from nn.models import LeNet, LeNetConfig
 from nn.training import evaluate, predict
 from transfer.diagnosis import diagnose_negative_transfer
-from transfer.experiments.answer import Arm, answer, source_table
+from transfer.experiments.answer import COLUMNS, Arm, answer, listed, mean, source_table
 from transfer.experiments.experiment import Detail, Experiment, Number, generator, rngs
 from transfer.experiments.images import first_of_each_class
-from transfer.experiments.pictures import Labelled, Pictures, same_pictures
+from transfer.experiments.pictures import Labelled, Pictures, same_pictures, tell_apart
 from transfer.few_shot import prototype_accuracy
 from transfer.fine_tuning import extract_features, fine_tune, linear_probe, linear_probe_then_fine_tune, replace_head
 from transfer.report import Method, Results, Section, outcomes
@@ -156,8 +158,8 @@ class OwnData:
 
         Returns:
           "own test": the accuracy on the source's own test pictures, which says whether the network has learned it at all;
-          LogME, H-score and LEEP; and "trial": of a linear probe on all but a fifth of each class (at least one) of the
-          target's labelled pictures, tested on that fifth (None where a class has but one).
+          LogME, H-score and LEEP; and "trial": of a linear probe that is tested on one in five of each class of the target's
+          labelled pictures (at least one), and trained on the others (None where a class has but one).
         """
         x, y = self.few(seed, shots)
         features, probabilities = extract_features(model, x), softmax(predict(model, x).astype(np.float64), axis=1)
@@ -172,6 +174,23 @@ class OwnData:
             "LEEP": leep(probabilities, y),
             "trial": trial,
         }
+
+    def warnings(self, results: Results) -> Iterator[str]:
+        """Sentences on networks that have learned nothing, which no difference between them may hide."""
+        for source in self.sources:
+            known = results.details[f"known of {source.name}"]
+            own = float(np.mean([known[seed]["own test"] for seed in results.finished]))
+            if source.is_guessed(own):
+                yield (
+                    f"It is not shown that the networks have learned {source.name}: {100 * own:.1f}% right on its own "
+                    f"{len(source.test[1])} test pictures, where guessing is right in {100 * source.guessing:.1f}%."
+                )
+        highest = {n: max(mean(results, [method.name], n) for method in results.methods) for n in results.settings}
+        if guessed := [n for n in results.settings if self.target.is_guessed(highest[n])]:
+            yield (
+                f"With {listed(results, guessed)} no network is shown to be better than a guess, which is right in "
+                f"{100 * self.target.guessing:.1f}% of {len(self.target.test[1])} test pictures: differences say nothing."
+            )
 
     def sections(self, results: Results) -> Iterator[Section]:
         """What stands below the table: the sources, ranked; how the data were read; the diagnosis, if a method lost."""
@@ -215,7 +234,9 @@ class OwnData:
         except ValueError as error:  # what is said so far shall not be lost with it
             yield Section(title, f"No diagnosis could be made: {error}")
             return
-        text = str(found)
+        page = io.StringIO()
+        Console(file=page, width=COLUMNS, color_system=None, force_jupyter=False).print(found)
+        text = "\n".join(line.rstrip() for line in page.getvalue().splitlines()).rstrip()
         if arm.way not in DIAGNOSED:
             text += f"\n{arm.name} itself is not among these runs; they tell of the same source."
         yield Section(title, text)
@@ -233,8 +254,7 @@ class OwnData:
         side = self.target.train[0].shape[1]
         for role, pictures in (*(("source", source) for source in self.sources), ("target", self.target)):
             counts = f"{len(pictures.train[1])} pictures to learn from, {len(pictures.test[1])} for the test"
-            guessing = np.bincount(pictures.test[1]).max() / len(pictures.test[1])
-            commonest = f"Who always names the commonest class of the test is right in {100 * guessing:.1f}%."
+            commonest = f"Who always names the commonest class of the test is right in {100 * pictures.guessing:.1f}%."
             yield f"{pictures.name} ({role}): {len(pictures.classes)} classes, {counts}. {commonest}"
             yield from pictures.notes
         colours = "grey" if self.channels == 1 else "colour"
@@ -279,17 +299,18 @@ def own_data(
     """The experiment on these sets: each way of transfer from each source, beside scratch and its control.
 
     Args:
-      sources: one, or several to choose from.
+      sources: one, or several to choose from. Folders of one name are told apart by what they lie in.
       target: what is to be learned from few pictures.
       methods: names of ways of transfer, see `choose_ways`. Their controls come along.
       training: sizes of the network, steps and rates, as `TRAINING` has them.
 
     Raises:
-      ValueError: for an unknown way, two sources of one name, or a target class without a picture to learn from.
+      ValueError: for an unknown way, a source that comes twice, or a target class without a picture to learn from.
     """
+    *sources, target = tell_apart([*sources, target])
     names = [source.name for source in sources]
     if len(set(names)) < len(names):
-        raise ValueError(f"--source expects sets of different names, got {', '.join(names)}.")
+        raise ValueError(f"--source expects each set once, got {', '.join(names)}.")
     counts = np.bincount(target.train[1], minlength=len(target.classes))
     if counts.min() == 0:
         raise ValueError(f"{target.name} has no picture of {target.classes[counts.argmin()]!r} to learn from.")
@@ -319,7 +340,7 @@ def own_data(
             **training,
         },
         by_default=False,
-        answer=lambda results: answer(results, arms),
+        answer=lambda results: answer(results, arms, job.warnings(results)),
         sections=job.sections,
     )
 

@@ -65,8 +65,8 @@ class Candidate:
     Attributes:
       source: what it has learned; one of `SHELF`.
       known: "LogME", "H-score", "LEEP", "NCE", "source accuracy" (on the source's own test images; 0 where there is none),
-        "source images" (how many it has learned from), and "trial" (accuracy of a probe on a fifth of the labelled target
-        images, after training on the others).
+        "source images" (how many it has learned from), and "trial" (accuracy of a probe on one in five of each class's
+        labelled target images, after training on the others).
       accuracy: of a linear probe on all labelled target images, on the target's test images.
     """
 
@@ -197,7 +197,7 @@ SOURCE_CHOICE = Experiment(
         Method(name="NCE", description="the same, by its best guesses alone"),
         Method(name="source accuracy", description="the network that is best at its own task", kind="control"),
         Method(name="source images", description="a network that has learned from the most images", kind="control"),
-        Method(name="trial", description="a probe of each on four fifths of the labelled images, tested on the last"),
+        Method(name="trial", description="a probe of each, tested on one in five labelled images and trained on the others"),
         Method(name="the best there is", description="what nobody can know beforehand", kind="control"),
     ),
     baseline="blindly",

@@ -5,6 +5,7 @@ called inconclusive everywhere.
 """
 
 from transfer.report.document import read_report as read_report
+from transfer.report.document import set_aside as set_aside
 from transfer.report.document import write_report as write_report
 from transfer.report.figures import accuracy_figure as accuracy_figure
 from transfer.report.figures import difference_figure as difference_figure

@@ -54,6 +54,31 @@ def write_report(results: Results, directory: str | os.PathLike) -> Path:
     return directory / "report.html"
 
 
+def set_aside(results: Results, directory: str | os.PathLike) -> Path | None:
+    """Gives the report in a directory another name, unless these results are of the same plan and have all of its seeds.
+
+    Returns:
+      Where `report.html` is now, named after the moment it was made; None where nothing was moved.
+
+    Raises:
+      OSError: where a file cannot be renamed.
+    """
+    directory = Path(directory)
+    try:
+        record = json.loads((directory / "report.json").read_text(encoding="utf-8"))
+        plan = (record["configuration"], record["settings"], [method["name"] for method in record["methods"]])
+        seeds, made = set(record["seeds"]["finished"]), datetime.fromisoformat(record["date"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # there is none, or not one of ours
+        return None
+    same = plan == (results.configuration, list(results.settings), [method.name for method in results.methods])
+    if same and seeds <= set(results.finished):
+        return None
+    for path in (directory / "report.html", directory / "report.json"):
+        if path.exists():
+            path.replace(path.with_stem(f"report-{made:%Y%m%d-%H%M%S}"))
+    return directory / f"report-{made:%Y%m%d-%H%M%S}.html"
+
+
 def read_report(path: str | os.PathLike) -> Results:
     """The results behind a `report.json` (or the directory that holds one), every number bit for bit as it was.
 

@@ -57,7 +57,9 @@ def difference_figure(results: Results) -> Figure:
         if len(results.settings) > 1:
             lines.append(setting_text(results, setting))
         lines += [row for row in rows if row.setting == setting]
-    subtitle = f"difference to {results.baseline} seed by seed (dots), its mean and {LEVEL:.0%} t-interval"
+    one = len(results.finished) == 1
+    subtitle = f"seed by seed (dots), its mean and {LEVEL:.0%} t-interval" if not one else "under one seed"
+    subtitle = f"difference to {results.baseline} {subtitle}"
     figure, axes = _canvas(results, 1.1 + 0.32 * len(lines), subtitle)
     for y, line in enumerate(lines):
         if isinstance(line, Outcome):
@@ -68,7 +70,7 @@ def difference_figure(results: Results) -> Figure:
     _label_rows(axes, [line if isinstance(line, str) else _name_with_reference(results, line) for line in lines])
     for line, label in zip(lines, axes.get_yticklabels(), strict=True):
         label.set_fontweight("bold" if isinstance(line, str) else "normal")
-    _write_columns(axes, -0.8, ("points", f"{LEVEL:.0%} interval", "wins"), QUIET)
+    _write_columns(axes, -0.8, ("points", "" if one else f"{LEVEL:.0%} interval", "wins"), QUIET)
     axes.set_xlabel("difference in accuracy, points (right of the line: better)")
     present = {row.comparison.verdict for row in rows if row.comparison}
     handles = [
@@ -196,9 +198,12 @@ def _label_rows(axes: Axes, labels: list[str]) -> None:
 
 
 def _label_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
-    """Name each line at its right end, moved apart where names would overlap, with a thread back to the line."""
+    """Name each line at its right end, moved apart where names would overlap, with a thread back to the line.
+
+    Names stand as the lines end, the highest on top; where lines end together, in the order of the table.
+    """
     low, high = axes.get_ylim()
-    ends = sorted(ends, key=lambda end: end[1])
+    ends = sorted(ends, key=lambda end: round(end[1], 1), reverse=True)[::-1]  # from below; what looks equal is equal
     texts = [_wrapped(name, 22) for _, _, name, _ in ends]
     heights = [(high - low) * (0.045 * (1 + text.count("\n")) + 0.008) for text in texts]
     places = _apart(np.array([y for _, y, _, _ in ends]), np.array(heights), low, high)
@@ -226,7 +231,7 @@ def _name_with_reference(results: Results, row: Outcome) -> str:
 
 def _seeds_text(results: Results) -> str:
     n = len(results.finished)
-    return f"mean and {LEVEL:.0%} t-interval over {n} {'seed' if n == 1 else 'seeds'}; a small dot for each seed"
+    return f"mean and {LEVEL:.0%} t-interval over {n} seeds; a small dot for each seed" if n > 1 else "one seed"
 
 
 def _balanced(text: str, width: int) -> str:

@@ -55,23 +55,28 @@ pre { background: var(--card); border-radius: 6px; padding: .8rem 1rem; overflow
   white-space: pre-wrap; overflow-wrap: anywhere; }
 """.strip()
 
-HOW_TO_READ = (
+SEED_BY_SEED = (
     "Every seed draws its own examples, order and initial weights, and every method runs on the same draws. So methods "
     "are compared seed by seed: Δ is the mean of those differences, and wins counts the seeds where the method came "
-    "out ahead. Where all seeds are tested on the same pictures, the intervals do not say what other test pictures "
-    "would have shown.",
+    "out ahead."
+)
+OF_INTERVALS = (
+    "Where all seeds are tested on the same pictures, the intervals do not say what other test pictures would have shown.",
     "A verdict is positive or negative only where the whole 95% interval of Δ lies on one side of zero. An interval "
     "that touches or crosses zero is inconclusive, which says “these seeds cannot tell”, not “there is no difference”.",
     "Each interval misses the truth about once in twenty. Where many are printed, expect a false alarm among them: "
     "† marks a verdict that Holm’s adjustment for all comparisons of this report takes back. The largest of many "
     "differences is partly luck; trust its sign before its size.",
+)
+OF_ONE_SEED = ("One seed shows no spread: another may well say the opposite. So every verdict is inconclusive; run more.",)
+OF_CONTROLS = (
     "Controls show what is reached without the idea under test. A method that only matches a control has not shown "
-    "that its idea did the work.",
+    "that its idea did the work."
 )
 
 PICTURES = {
-    "accuracy": "Accuracy of each method with its interval and seeds; the table above has the numbers.",
-    "differences": "Paired differences with their intervals; the table above has the numbers.",
+    "accuracy": "Accuracy of each method; the table above has the numbers.",
+    "differences": "Paired differences; the table above has the numbers.",
 }
 
 
@@ -96,6 +101,7 @@ def html_page(results: Results, record: Mapping[str, Any], pictures: Mapping[str
     answer = f"<pre>{escape(results.answer)}</pre>\n" if results.answer else ""
     sections = "".join(f"<h2>{escape(section.title)}</h2><pre>{escape(section.text)}</pre>\n" for section in results.sections)
     command = f"<h2>Run it again</h2><pre>{escape(results.command)}</pre>" if results.command else ""
+    how_to_read = (SEED_BY_SEED, *(OF_INTERVALS if len(results.finished) > 1 else OF_ONE_SEED), OF_CONTROLS)
     settled = json.dumps(results.configuration, indent=2, ensure_ascii=False)
     configuration = f"<h2>Configuration</h2><pre>{escape(settled)}</pre>" if results.configuration else ""
     return f"""<!DOCTYPE html>
@@ -118,7 +124,7 @@ def html_page(results: Results, record: Mapping[str, Any], pictures: Mapping[str
 <h2>The pictures</h2>
 {images}
 {sections}<h2>How to read this</h2>
-{"".join(f"<p>{escape(paragraph)}</p>" for paragraph in HOW_TO_READ)}
+{"".join(f"<p>{escape(paragraph)}</p>" for paragraph in how_to_read)}
 <h2>The methods</h2>
 <dl>{methods}</dl>
 {command}

@@ -55,7 +55,7 @@ def _rows(results: Results) -> Table:
             *(word for setting in results.settings for word in str(setting).split()),
         ]
         table.add_column(Text(results.setting_name), width=max(len(word) for word in words))
-    table.add_column(Text("method" if many else f"with {setting_text(results, results.settings[0])}"), min_width=12)
+    table.add_column(Text("method" if many else f"with {setting_text(results, results.settings[0])}"), overflow="fold")
     table.add_column(Text("accuracy"), justify="right", no_wrap=True)
     table.add_column(Text(f"Δ over {results.baseline}"), no_wrap=True)
     table.add_column(Text("wins"), justify="right", no_wrap=True)

@@ -20,16 +20,16 @@ def accuracy_text(accuracy: Interval) -> str:
 
 
 def interval_text(comparison: Comparison) -> str:
-    """The interval of a difference in points: [+20.1, +26.2]."""
+    """The interval of a difference in points: [+20.1, +26.2]. One seed has none."""
     if not math.isfinite(comparison.low):
-        return "[?, ?]"
+        return ""
     digits = _digits(comparison)
     return f"[{_signed(comparison.low, digits)}, {_signed(comparison.high, digits)}]"
 
 
 def difference_text(comparison: Comparison) -> str:
     """A difference in points with its interval: +23.1 [+20.1, +26.2]."""
-    return f"{_signed(comparison.mean, _digits(comparison))} {interval_text(comparison)}"
+    return f"{_signed(comparison.mean, _digits(comparison))} {interval_text(comparison)}".rstrip()
 
 
 def verdict_text(row: Outcome) -> str:
@@ -85,10 +85,13 @@ def caption(results: Results) -> str:
     """What the numbers of a table are, and how many chances there were to be fooled."""
     rows = outcomes(results)
     compared, seeds = sum(row.comparison is not None for row in rows), len(results.finished)
-    text = (
-        f"Accuracy in %, mean ± half the {LEVEL:.0%} t-interval over {_count(seeds, 'seed')}; Δ in points, paired by "
-        f"seed. {_count(compared, 'comparison')}; each interval is {LEVEL:.0%} for itself, not adjusted for the rest."
-    )
+    if seeds == 1:
+        text = "Accuracy in % and Δ in points, both of one seed, which shows no spread."
+    else:
+        text = (
+            f"Accuracy in %, mean ± half the {LEVEL:.0%} t-interval over {seeds} seeds; Δ in points, paired by seed. "
+            f"{_count(compared, 'comparison')}; each interval is {LEVEL:.0%} for itself, not adjusted for the rest."
+        )
     if controls := [method.name for method in results.methods if method.kind == "control"]:
         text += f" Controls: {'; '.join(controls)}."
     if any(row.fragile for row in rows):

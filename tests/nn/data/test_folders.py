@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nn.data.folders import FEWEST, SUFFIXES, as_floats, fit_image, read_folder
+from nn.data.folders import FEWEST, SUFFIXES, UnknownWhiteError, as_floats, fit_image, read_folder
 
 RED, GREEN = (220, 20, 20), (20, 200, 20)
 
@@ -65,6 +65,26 @@ def test_train_and_test_folders_are_kept_apart(tmp_path):
     assert folder.notes == ()
 
 
+@pytest.mark.parametrize(("train", "test"), [("Train", "TEST"), ("train", "val"), ("TRAIN", "Valid"), ("train", "validation")])
+def test_splits_may_have_capitals_and_a_validation_stands_in_for_the_test(train, test, tmp_path):
+    classes(tmp_path / "here" / train, {"a": 6, "b": 4}, colour=1)
+    classes(tmp_path / "here" / test, {"a": 1, "b": 2}, colour=2)
+    folder = read_folder(tmp_path / "here", side=12)
+    assert (folder.train.arrays()["image"] == 1).all() and (folder.test.arrays()["image"] == 2).all()
+    assert len(folder.train) == 10 and len(folder.test) == 3
+    said = () if test == "TEST" else (f"here has no test/: the pictures in {test}/ are the test.",)
+    assert folder.notes == said
+
+
+def test_a_class_that_the_test_lacks_is_named(tmp_path):
+    classes(tmp_path / "here" / "train", {"a": 6, "b": 5, "c": 5})
+    classes(tmp_path / "here" / "Test", {"a": 2, "c/deeper": 1})
+    assert read_folder(tmp_path / "here", side=12).notes == (
+        "1 other file in here is not read (1 in Test/c/).",
+        "here has no picture of 'b' and 'c' in Test/: not tested.",
+    )
+
+
 def test_a_class_may_be_called_train(tmp_path):
     classes(tmp_path, {"train": 6, "bus": 6})
     assert names(read_folder(tmp_path, side=12).train) == ["bus", "train"]
@@ -92,14 +112,46 @@ def test_proportions_are_kept_and_the_rest_has_the_colour_of_the_rim():
         (Image.new("LA", (5, 9), (7, 255)), [7]),
         (Image.new("P", (5, 9), 0), [0]),
         (Image.fromarray(np.full((9, 5), 32896, np.uint16)), [128]),  # 16 bits, half way
-        (Image.fromarray(np.full((9, 5), 200, np.uint16)), [0]),  # and nearly black, also where no pixel is lighter
-        (Image.fromarray(np.full((9, 5), 200, np.int32)), [200]),
+        (Image.fromarray(np.full((9, 5), 200, np.uint16)), [1]),  # and nearly black, also where no pixel is lighter
+        (Image.fromarray(np.full((9, 5), 0.5, np.float32)), [128]),
+        (Image.fromarray(np.full((9, 5), 1.0, np.float32)), [255]),
     ],
     ids=lambda value: getattr(value, "mode", str(value)),
 )
 def test_every_mode_becomes_grey_or_three_colours(image, expected):
     pixels = fit_image(image, 12)
     assert pixels.shape == (12, 12, len(expected)) and (pixels == expected).all()
+
+
+def test_a_picture_is_the_same_in_8_and_16_bits_and_in_floats():
+    eight = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    for same in (eight, eight.astype(np.uint16) * 257, eight.astype(np.float32) / 255):
+        assert (fit_image(Image.fromarray(same), 16)[..., 0] == eight).all()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (np.full((9, 5), 200, np.int32), "integers of 32 bits from 200 to 200; expected 8 or 16 bits, or floats from 0 to 1"),
+        (np.linspace(0, 812, 45, dtype=np.float32).reshape(9, 5), "floats from 0 to 812; expected 8 or 16 bits"),
+        (np.full((9, 5), -0.5, np.float32), "floats from -0.5 to -0.5"),
+        (np.full((9, 5), np.nan, np.float32), "floats from nan to nan"),
+    ],
+    ids=["int32", "large", "negative", "nan"],
+)
+def test_what_does_not_say_what_is_white_is_refused(pixels, message):
+    with pytest.raises(UnknownWhiteError, match=message):
+        fit_image(Image.fromarray(pixels), 12)
+
+
+def test_a_picture_of_unknown_white_is_left_out_and_the_reason_said(tmp_path):
+    classes(tmp_path / "here", {"a": 6, "b": 6})
+    Image.fromarray(np.full((9, 5), 7.0, np.float32)).save(tmp_path / "here" / "b" / "heat.tif")
+    note, _ = read_folder(tmp_path / "here", side=12).notes
+    assert note == (
+        "1 of the 13 pictures in here cannot be read and is left out: "
+        "b/heat.tif (floats from 7 to 7; expected 8 or 16 bits, or floats from 0 to 1)."
+    )
 
 
 @pytest.mark.parametrize("size", [(2000, 20), (20, 2000)])
@@ -183,19 +235,23 @@ def loose(root):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (nothing, "expects DIR/CLASS/.*no pictures in folders of classes"),
-        (loose, "expects DIR/CLASS/.*no pictures in folders of classes"),
-        (lambda root: classes(root, {"cats": 9}), "at least two folders of classes.*got only 'cats'"),
-        (lambda root: classes(root, {"a": 9, "b": 4, "c": 1}), "at least 5 pictures of each class.*'b' has 4, 'c' has 1"),
-        (lambda root: (classes(root, {"a": 9}), (root / "b").mkdir()), "at least 5 pictures of each class.*'b' has 0"),
+        (nothing, "here has no pictures in folders of classes; expected DIR/CLASS/"),
+        (loose, "here has no pictures in folders of classes; expected DIR/CLASS/"),
+        (lambda root: classes(root, {"cats": 9}), "one class only, 'cats'; expected at least two"),
+        (lambda root: classes(root, {"a": 9, "b": 4, "c": 1}), "'b' has 4 and 'c' has 1; expected at least 5 of each"),
+        (lambda root: (classes(root, {"a": 9}), (root / "b").mkdir()), "'b' has 0; expected at least 5 of each"),
         (
             lambda root: [broken(root / name / f"{i}.png") for name in "ab" for i in range(6)],
-            "at least 5.*'a' has 0, 'b' has 0",
+            "'a' has 0 and 'b' has 0; expected at least 5 of each. 12 of the 12 pictures in here cannot be read",
         ),
-        (lambda root: classes(root / "test", {"a": 9, "b": 9}), "train/ beside test/"),
+        (lambda root: classes(root / "Test", {"a": 9, "b": 9}), "here has Test/ and no train/ beside it; expected DIR/CLASS"),
         (
             lambda root: (classes(root / "train", {"a": 9}), classes(root / "test", {"a": 9, "b": 9})),
-            "pictures of each class in .*train; 'b' has none",
+            "no picture of 'b' in train/, and some in test/",
+        ),
+        (
+            lambda root: [classes(root / split, {"a": 9, "b": 9}) for split in ("train", "test", "TEST")],
+            "here has TEST/ and test/; expected one of them",
         ),
     ],
 )
@@ -205,6 +261,21 @@ def test_what_cannot_be_learned_from_is_refused_with_what_is_wrong(make, message
         read_folder(tmp_path / "here", side=12)
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"expects a folder, got .*nowhere"):
-        read_folder(tmp_path / "nowhere", side=12)
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("pictures/digts", "pictures/digts is not a folder: {here}/pictures has no folder digts; did you mean Digits?"),
+        ("picture/Digits", "picture/Digits is not a folder: {here} has no folder picture; did you mean pictures?"),
+        ("pictures/swans", "pictures/swans is not a folder: {here}/pictures has no folder swans."),
+        ("pictures/list.txt", "pictures/list.txt is not a folder: {here}/pictures/list.txt is a file."),
+    ],
+)
+def test_of_a_folder_that_is_not_there_it_is_said_where_it_was_looked_for_and_what_is_near(
+    word, message, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures" / "Digits").mkdir(parents=True)
+    (tmp_path / "pictures" / "list.txt").touch()
+    with pytest.raises(ValueError, match="is not a folder") as raised:
+        read_folder(word, side=12)
+    assert str(raised.value) == message.format(here=tmp_path)

@@ -1,5 +1,6 @@
 """Your own pictures: how they are read, what is compared with what, and what the first lines of the report say."""
 
+import dataclasses
 import io
 from itertools import count
 
@@ -8,11 +9,12 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from transfer.diagnosis import ARMS, CONTRASTS, diagnosis_of
 from transfer.experiments import own_data as module
-from transfer.experiments.answer import Arm, answer, source_table
+from transfer.experiments.answer import COLUMNS, Arm, answer, source_table
 from transfer.experiments.experiment import Detail
 from transfer.experiments.own_data import OwnData, choose_ways, make_arms, own_data
-from transfer.experiments.pictures import Pictures, read_pictures, same_pictures
+from transfer.experiments.pictures import Pictures, read_pictures, same_pictures, tell_apart
 from transfer.report import Method, Results, outcomes, paired_difference
 
 
@@ -141,6 +143,86 @@ def test_the_better_source_is_named():
     assert "hard to tell from" in with_two["Which source?"]
 
 
+def test_of_one_seed_nothing_speaks_of_an_interval_or_of_chance():
+    text = answer(results_of(ONE, of_ways(linear_probe=0.7), seeds=1), ONE)
+    says = sentences(text)
+    assert says["Does it help?"] == "Not shown with 1 and 5 examples per class."
+    assert (
+        says["How sure?"].startswith("With 1 example per class: linear probe, +19.8. With 5 ")
+        and "One seed shows no spread" in text
+    )
+    assert not any(word in text for word in ("[", "?,", "p\u00a0", "interval", "Holm", "seeds"))
+
+
+def test_networks_that_guess_are_warned_of_above_all_else():
+    def known(cats, cars):
+        return {
+            f"known of {name}": {seed: {"own test": own} for seed in range(6)} for name, own in (("cats", cats), ("cars", cars))
+        }
+
+    def tested(name):
+        few = pictures(name)
+        return dataclasses.replace(few, test=(few.test[0][[0] * 200], np.repeat([0, 1], 100)))
+
+    work = OwnData((tested("cats"), tested("cars")), tested("dogs"), TWO, dict(module.TRAINING))
+    assert work.target.is_guessed(0.3) and work.target.is_guessed(0.57) and not work.target.is_guessed(0.58)
+    assert pictures("dogs").is_guessed(1.0), "two pictures show nothing"
+    assert not list(work.warnings(results_of(TWO, lambda arm, n: 0.6, **known(0.9, 0.9))))
+    guessed = results_of(TWO, lambda arm, n: 0.4 if n == 1 else 0.7, **known(0.9, 0.5))
+    first, second = work.warnings(guessed)
+    assert first.startswith("It is not shown that the networks have learned cars: 50.0% right on its own 200 test pictures")
+    assert second.startswith("With 1 example per class no network is shown to be better than a guess, which is right in 50.0%")
+    text = answer(guessed, TWO, [first, second])
+    assert text.startswith("Beware ") and sentences(text)["Beware"] == f"{first} {second}"
+
+
+def test_sources_that_show_the_same_number_are_shown_as_ties_and_no_name_is_cut():
+    names = ["weathered_photographs_of_birds_from_the_north", "cats"]
+    arms = make_arms(("fine-tune",), names)
+    scores = {"own test": 0.9, "trial": 0.50001, "LogME": 1.0, "H-score": 1.0, "LEEP": -2.0}
+    known = {
+        names[0]: dict.fromkeys(range(6), scores),
+        names[1]: dict.fromkeys(range(6), scores | {"trial": 0.5, "LEEP": -1.0}),
+    }
+    table = source_table(results_of(arms, lambda arm, n: 0.5 + 0.2 * (arm.source == "cats")), arms, known)
+    assert max(map(len, table.splitlines())) <= COLUMNS
+    ranked = " ".join(table.splitlines()[-3:])
+    assert f"{names[0]} and cats alike by trial, LogME, H-score; cats by LEEP. Best afterwards: cats." in ranked
+    assert names[0] in "".join(line.split("  ")[0] for line in table.splitlines()[1:4])
+    equal = results_of(arms, lambda arm, n: 0.5)
+    for records in (equal._cells["fine-tune from cats", 5], equal._cells[f"fine-tune from {names[0]}", 5]):
+        records.update(dict.fromkeys(records, 0.25))
+    assert source_table(equal, arms, known).endswith("cats alike.")
+
+
+def test_sets_of_one_name_are_told_apart_by_what_they_lie_in(tmp_path):
+    def birds(place, name="birds"):
+        return dataclasses.replace(pictures(name), place=place and tmp_path / place)
+
+    def told(*sets):
+        return [pictures.name for pictures in tell_apart(sets)]
+
+    assert told(birds("a/birds"), birds("b/cats", "cats")) == ["birds", "cats"]
+    assert told(birds("a/birds"), birds("b/birds")) == ["a/birds", "b/birds"]
+    assert told(birds("x/a/birds"), birds("y/a/birds"), birds("b/birds")) == ["x/a/birds", "y/a/birds", "b/birds"]
+    assert told(birds(None), birds("b/birds")) == ["birds", "b/birds"], "a set by its name is that set"
+    assert told(birds("a/birds"), birds("a/birds")) == ["birds", "birds"]
+    experiment = own_data([birds("a/birds"), birds("b/birds")], birds("c/birds"))
+    assert experiment.name == "a-birds_b-birds_to_c-birds" and "a/birds, b/birds" in experiment.question
+
+
+def test_a_diagnosis_is_legible_in_80_columns(monkeypatch):
+    rng = np.random.default_rng(0)
+    accuracies = {arm: {seed: 0.4 + 0.2 * rng.random() for seed in range(6)} for arm in ARMS}
+    monkeypatch.setattr(module, "diagnose_negative_transfer", lambda *_, **__: diagnosis_of(accuracies, [1.5, 1.7]))
+    (section,) = job([pictures("cats")], pictures("dogs")).diagnosis(
+        results_of(ONE, lambda arm, n: 0.3 if (arm.way, n) == ("linear probe", 5) else 0.5)
+    )
+    assert max(map(len, section.text.splitlines())) <= COLUMNS and "…" not in section.text
+    words = set(section.text.split())
+    assert {word for contrast in CONTRASTS for word in f"{contrast.question} {contrast.arm}".split()} <= words
+
+
 def test_sources_are_ranked_by_the_trial_and_each_score_has_its_choice():
     def known(trial, log_me):
         scores = {"own test": 0.9, "trial": trial, "LogME": log_me, "H-score": 1.0, "LEEP": -2.0 + log_me}
@@ -150,14 +232,14 @@ def test_sources_are_ranked_by_the_trial_and_each_score_has_its_choice():
     table = source_table(results, TWO, {"cats": known(0.4, 1.5), "cars": known(0.6, 0.5)})
     heads, first, second, *_ = table.splitlines()
     assert heads.split()[0] == "source" and first.startswith("cars") and second.startswith("cats")
-    assert (
-        "Chosen beforehand: cars by trial" in table and "cats by LogME, LEEP" in table and table.endswith("afterwards: cars.")
-    )
+    assert "Chosen beforehand: cars by trial; cats by LogME, LEEP; cars and cats alike by H-score. Best" in " ".join(
+        table.split()
+    ) and table.endswith("afterwards: cars.")
     single = source_table(results, TWO, {"cats": known(None, 1.5)})
     assert (
         " – " in single
         and "Chosen" not in single
-        and "all but a fifth of each class (at least one)" in " ".join(single.split())
+        and "on 4 of the 5 labelled pictures of each class of the target, tested on the other 1." in " ".join(single.split())
     )
 
 
@@ -175,12 +257,18 @@ def test_the_plan_holds_what_decides_the_numbers_and_what_the_target_has():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: own_data([pictures("cats"), pictures("cats")], pictures("dogs")), "sets of different names, got cats, cats"),
+        (lambda: own_data([pictures("cats"), pictures("cats")], pictures("dogs")), "each set once, got cats, cats"),
         (lambda: choose_ways(["fine-tun"], 1), "'fine-tune', 'linear probe', .* with --source; got 'fine-tun'"),
         (lambda: own_data([pictures("cats")], pictures("dogs"), methods=["x"]), "--methods expects"),
-        (lambda: read_pictures("nowhere", side=12), "There is no folder nowhere here, and 'nowhere' is not a data set"),
-        (lambda: read_pictures("nowhere/", side=12), "There is no folder nowhere/ here, and 'nowhere' is not a data set"),
-        (lambda: read_pictures("./nowhere", side=12), "read_folder expects a folder, got nowhere"),
+        (
+            lambda: read_pictures("nowhere", side=12),
+            "nowhere is not a folder: .* has no folder nowhere. And 'nowhere' is not a data set",
+        ),
+        (
+            lambda: read_pictures("nowhere/", side=12),
+            "nowhere/ is not a folder: .* has no folder nowhere. And 'nowhere' is not a data set",
+        ),
+        (lambda: read_pictures("./nowhere", side=12), "^./nowhere is not a folder: .* has no folder nowhere"),
         (lambda: read_pictures("sunspots", side=12), "sunspots has no pictures with one label each"),
     ],
 )
@@ -202,7 +290,11 @@ def test_a_folder_and_a_set_of_the_same_pictures_are_the_same(tmp_path, monkeypa
             (tmp_path / "digits" / "test" / str(label)).mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture[..., 0]).save(tmp_path / "digits" / "test" / str(label) / f"{i:03}.png")
     folder = read_pictures("./digits", side=12)
-    assert folder.name == "digits" and len(folder.train[1]) == 100
+    assert folder.name == "digits" and len(folder.train[1]) == 100 and folder.place == tmp_path / "digits"
+    (tmp_path / "link").symlink_to("digits")
+    assert read_pictures("link", side=12).name == "link"
+    with pytest.raises(ValueError, match=r"^digits/tran is not a folder: .*digits has no folder tran; did you mean train\?$"):
+        read_pictures("digits/tran", side=12)  # and not a data set of that name
 
     def together(set_of_pictures):
         return {(picture.tobytes(), int(label)) for picture, label in zip(*set_of_pictures, strict=True)}

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from transfer.report import Method, outcomes, read_report, write_report
+from transfer.report import Method, outcomes, read_report, set_aside, write_report
 from transfer.report.environment import _commit
 
 HOSTILE = "<script>alert('x')</script> & $\\frac$ [red]"
@@ -72,6 +72,27 @@ def test_one_seed_is_strict_json_with_open_ends(experiment, tmp_path):
     assert {(entry["low"], entry["high"], entry["verdict"]) for entry in record["comparisons"]} == {
         (None, None, "inconclusive")
     }
+
+
+def test_of_one_seed_no_page_speaks_of_an_interval(experiment, whole, tmp_path):
+    one = write_report(experiment(finished=1, settings=(5,)), tmp_path).read_text(encoding="utf-8")
+    assert "interval" not in one and "One seed shows no spread" in Page(one).text
+    assert "interval" in (whole[1] / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_report_makes_room_only_for_one_of_another_plan_or_of_fewer_seeds(experiment, tmp_path):
+    assert set_aside(experiment(), tmp_path / "nowhere") is None
+    write_report(first := experiment(finished=4, settings=(5,)), tmp_path)
+    assert set_aside(experiment(finished=4, settings=(5,)), tmp_path) is None
+    assert set_aside(experiment(finished=6, settings=(5,)), tmp_path) is None
+    aside = set_aside(experiment(finished=3, settings=(5,)), tmp_path)
+    assert aside is not None and aside.exists() and read_report(aside.with_suffix(".json")) == first
+    assert not (tmp_path / "report.json").exists() and not (tmp_path / "report.html").exists()
+    for changed in ({"settings": (1,)}, {"configuration": {}}, {"methods": first.methods[:2]}):
+        (tmp_path / "report.json").write_bytes(aside.with_suffix(".json").read_bytes())
+        assert set_aside(experiment(**{"settings": (5,), **changed}), tmp_path) == aside, changed
+    (tmp_path / "report.json").write_text("{}")
+    assert set_aside(first, tmp_path) is None, "who knows what it is"
 
 
 def test_hostile_words_stay_words(experiment, tmp_path):

@@ -66,6 +66,19 @@ def test_names_never_overlap_and_stay_inside(accuracies):
     assert all(canvas.x0 <= box.x0 and box.x1 <= canvas.x1 for box in places.values())
 
 
+def test_lines_that_end_together_are_named_in_the_order_of_the_table():
+    results = crowd([0.7] * 5 + [0.7003, 0.9, 0.9])
+    places, _ = boxes(accuracy_figure(results), names := [method.name for method in results.methods])
+    from_above = sorted(places, key=lambda text: -places[text].y0)
+    assert [text.replace("\n", " ") for text in from_above] == [*names[6:], *names[:6]]
+
+
+def test_of_one_seed_no_figure_speaks_of_an_interval(experiment):
+    for draw in (accuracy_figure, difference_figure):
+        one, two = (" ".join(text.get_text() for text in texts(draw(experiment(finished=n)))) for n in (1, 2))
+        assert "one seed" in one and "interval" not in one and "[" not in one and "interval" in two
+
+
 def test_the_heading_stands_clear_of_what_is_below_it(experiment):
     question = "Does it help? " * 12
     for draw in (accuracy_figure, difference_figure):

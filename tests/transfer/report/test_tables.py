@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from transfer.report import Method, outcomes, results_table, summary
+from transfer.report.wording import difference_text
 
 
 def printed(results, width):
@@ -22,6 +23,25 @@ def test_every_number_and_verdict_is_legible_without_colour(width, settings, exp
     assert "\x1b" not in text and "…" not in text
     verdicts = re.findall(r"\d+/6  . (positive|negative|inconclusive)\b", text)
     assert verdicts == [row.comparison.verdict for row in outcomes(results) if row.comparison]
+
+
+def test_long_names_are_folded_and_never_cut(experiment):
+    long = "fine-tune from one/weathered_photographs_of_birds_2023"
+    results = experiment(methods=(Method(name="scratch"), Method(name=long)), noise=0.3, seeds=2)
+    text = printed(results, 80)
+    assert max(len(line) for line in text.splitlines()) <= 80 and "…" not in text
+    rows = [line for line in text.splitlines() if line[8:22].strip()]
+    assert long.replace(" ", "") in "".join(line[8:22].strip() for line in rows).replace(" ", "")
+    for row in outcomes(results):
+        if row.comparison:
+            assert difference_text(row.comparison) in text
+
+
+def test_of_one_seed_no_interval_is_spoken_of(experiment):
+    text = printed(experiment(finished=1), 80)
+    assert "interval" not in text and "[" not in text and "±" not in text and "?" not in text.replace("few?", "")
+    assert "one seed shows no spread" in " ".join(text.split())
+    assert "interval" in printed(experiment(finished=2), 80)
 
 
 def test_a_reference_other_than_the_baseline_is_said(experiment):
