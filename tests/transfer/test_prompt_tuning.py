@@ -23,13 +23,14 @@ def model():
 def counting(first):
     """The numbers from each of 0 to 7 on, up or down, round and round; in front of them what was asked for, if anything."""
     ways = {UP: 1, DOWN: -1}
-    return np.stack(
+    return np.array(
         [
             [*([token] if first else []), *((start + way * np.arange(5)) % 8)]
             for token, way in ways.items()
             for start in range(8)
-        ]
-    ).astype(np.int32)
+        ],
+        np.int32,
+    )
 
 
 def loss_of(model, tokens):
@@ -49,38 +50,37 @@ def test_without_a_prompt_the_model_says_what_it_says_and_a_prompt_of_words_is_t
     np.testing.assert_allclose(prompted_features(gpt, gpt.wte(words), TOKENS), written, atol=1e-6)
 
 
-def test_a_prompt_is_its_vectors_and_begins_as_embeddings_of_words():
+def test_a_prompt_is_its_vectors_and_begins_as_embeddings_of_different_words():
     gpt = model()
-    prompted, wrt = apply_prompt(gpt, 3, rngs=nnx.Rngs(1))
-    assert parameter_summary(prompted, wrt).trainable == 3 * 16
-    table = np.asarray(gpt.wte.embedding[...])
-    assert all((vector == table).all(1).any() for vector in np.asarray(prompted.prompt[...]))
-    assert prompted(TOKENS).shape == (2, 4, 10)
+    prompted, wrt = apply_prompt(gpt, 6, rngs=nnx.Rngs(1))
+    assert parameter_summary(prompted, wrt).trainable == 6 * 16
+    table, prompt = np.asarray(gpt.wte.embedding[...]), np.asarray(prompted.prompt[...])
+    words = [int(np.flatnonzero((vector == table).all(1))[0]) for vector in prompt]
+    assert len(set(words)) == 6
+    assert prompted(TOKENS[:, :2]).shape == (2, 2, 10)
 
 
 @pytest.mark.slow
 def test_a_prompt_tells_a_frozen_model_which_way_to_count():
-    """The model has learned both ways, each behind its word. Without a word it cannot know; a learned vector tells it.
+    """The model has learned both ways, each behind its word. Without a word it cannot know; learned vectors tell it.
 
-    Ten models, one beginning each: in eight the loss behind the prompt fell below 0.003, in two to 0.9 and 1.0; without a
-    prompt it was 1.0 to 4.4. So the best of three beginnings is taken, by the loss that it was trained on."""
+    Ten other models, twenty beginnings each: the loss behind three vectors fell below 0.01 in all 200. One vector is not
+    enough: in 20 of 200 beginnings its loss stayed at 0.4 to 2.3, at any learning rate (see the module)."""
     gpt = model()
     data = Dataset.from_arrays({"tokens": counting(first=True)}).batches(16, seed=0)
     fit(gpt, data, loss=next_token_loss, optimizer=optax.adam(1e-2), steps=300)
     up, down = np.split(counting(first=False), 2)
-    batches, optimizer = Dataset.from_arrays({"tokens": up}).batches(8, seed=0), optax.adamw(3e-2, weight_decay=0.01)
-    tuned = []
+    assert loss_of(gpt, up) > 0.5
+    batches, optimizer = Dataset.from_arrays({"tokens": up}).batches(8, seed=0), optax.adamw(0.1, weight_decay=0.01)
     for seed in range(3):
-        prompted, wrt = apply_prompt(gpt, 1, rngs=nnx.Rngs(seed))
+        prompted, wrt = apply_prompt(gpt, 3, rngs=nnx.Rngs(seed))
         before = numbers(prompted)
         fit(prompted, batches, loss=next_token_loss, optimizer=optimizer, steps=200, wrt=wrt)
         after = numbers(prompted)
         assert {name for name in before if not np.array_equal(before[name], after[name])} == {"prompt"}
-        tuned.append(prompted)
-    best = min(tuned, key=lambda prompted: loss_of(prompted, up))
-    assert loss_of(best, up) < 0.2 < 0.5 < loss_of(gpt, up)
-    # The other way of counting is as far away as ever: it is the prompt that chose.
-    assert loss_of(best, down) > 2
+        assert loss_of(prompted, up) < 0.1
+        # The other way of counting is as far away as ever: it is the prompt that chose.
+        assert loss_of(prompted, down) > 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ is changed by that. The pretraining comes before the curves begin, and is no par
 """
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -21,10 +20,10 @@ from nn.data import Dataset
 from nn.models import MLP
 from nn.training import evaluate, fit
 from transfer.experiments import few_labels
-from transfer.experiments.experiment import Detail, Experiment, Number, generator, rngs
+from transfer.experiments.experiment import Detail, Experiment, Number, rngs
 from transfer.experiments.few_labels import HEAD, pretrained, relabel, split_classes, target, untrained
 from transfer.experiments.images import images
-from transfer.fine_tuning import fine_tune, replace_head
+from transfer.fine_tuning import replace_head
 from transfer.report import Method, Results, Section
 from transfer.report.learning_curves import curve_gains, gains_table
 
@@ -34,7 +33,6 @@ CONFIGURATION = {
     "learning_rate_of_the_curves": 0.1,
     "threshold": 0.5,
 }
-SHUFFLE = 4  # a purpose of random numbers; `few_labels` has those before it
 DESCENT = optax.sgd(CONFIGURATION["learning_rate_of_the_curves"])
 
 
@@ -49,19 +47,6 @@ def learning_curve(model: MLP, seed: int, shots: int) -> list[float]:
         fit(model, batches, optimizer=DESCENT, steps=end - begin, log_every=end - begin)
         curve.append(evaluate(model, test_x, test_y))
     return curve
-
-
-@lru_cache(maxsize=16)
-def pretrained_on_shuffled(seed: int) -> MLP:
-    """As `few_labels.pretrained`, with the labels of the 117 characters dealt out at random: what only the pictures teach."""
-    seen, _ = split_classes(seed)
-    x, y = images("glyphs", "train")
-    among_seen = np.isin(y, seen)
-    model, labels = untrained(seed, len(seen)), relabel(y[among_seen], seen)
-    options = {"learning_rate": CONFIGURATION["learning_rate"], "batch_size": CONFIGURATION["batch_size"]}
-    shuffled = generator(seed, SHUFFLE).permutation(labels)
-    fine_tune(model, x[among_seen], shuffled, steps=CONFIGURATION["pretraining_steps"], seed=seed, **options)
-    return model
 
 
 def source_accuracy(seed: int, features: MLP) -> float:
@@ -79,11 +64,15 @@ def run_seed(seed: int, shots: Sequence[int], methods: frozenset[str]) -> Iterat
     classes = CONFIGURATION["new_classes"]
     fresh = untrained(seed, CONFIGURATION["classes"] - classes)
     for n in shots:
-        starts = {"scratch": lambda seed: fresh, "fine-tune": pretrained, "shuffled labels": pretrained_on_shuffled}
+        starts = {
+            "scratch": lambda: fresh,
+            "fine-tune": lambda: pretrained(seed),
+            "shuffled labels": lambda: pretrained(seed, shuffled=True),
+        }
         for name, start in starts.items():
             if name not in methods:
                 continue
-            model = replace_head(start(seed), classes, rngs=rngs(seed, HEAD))
+            model = replace_head(start(), classes, rngs=rngs(seed, HEAD))
             curve = learning_curve(model, seed, n)
             yield n, name, curve[-1]
             yield Detail(f"{name}, {n}", curve)

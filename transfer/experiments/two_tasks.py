@@ -3,7 +3,8 @@
 Run:     python -m transfer --experiment two_tasks
 Cost:    about half a minute on two cores (5 seeds).
 Expect:  through one head MNIST helps the digits by some 4 points if its labels mean the same, and costs 9 if they are shifted;
-         PCGrad mends little of that. With a head each the shift costs nothing: what hurts is the shared head.
+         PCGrad mends little of that. With a head each the shift costs nothing: what hurts is the shared head. Labels dealt out
+         at random, the control, cost nothing that shows, through one head or two: a wrong rule hurts, no rule does not.
          `tests/transfer/experiments` holds the direction.
 """
 
@@ -38,6 +39,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "one head": {"one_head": True},
     "one head, in conflict": {"labels": "shifted", "one_head": True},
     "one head, in conflict, PCGrad": {"labels": "shifted", "one_head": True, "weighting": "pcgrad"},
+    "one head, shuffled labels": {"labels": "shuffled", "one_head": True},
     "two heads": {},
     "two heads, in conflict": {"labels": "shifted"},
     "two heads, weighed": {"weighting": "uncertainty"},
@@ -112,6 +114,9 @@ TWO_TASKS = Experiment(
         Method(name="one head", description="digits and MNIST through one body and one head"),
         Method(name="one head, in conflict", description="the same, each MNIST label y moved to y + 1"),
         Method(name="one head, in conflict, PCGrad", description="the same, gradients rid of what works against the other"),
+        Method(
+            name="one head, shuffled labels", description="one head for both, MNIST's labels dealt out anew", kind="control"
+        ),
         Method(name="two heads", description="one body, a head for each"),
         Method(name="two heads, in conflict", description="the same, each MNIST label y moved to y + 1"),
         Method(name="two heads, weighed", description="a head for each, losses weighed by learned uncertainty"),
