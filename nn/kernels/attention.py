@@ -1,0 +1,435 @@
+"""Flash attention: softmax(Q Kᵀ · scale) V block by block, so that the scores, one for each query and key, are never stored.
+
+Stored, they are what long sequences die of: for 4096 tokens and 8 heads 512 MiB, written once and read several times.
+
+**The online softmax.** A row of scores s₁ s₂ … arrives in pieces. Three things are carried along: the largest score so far, m;
+the sum of exp(s − m), z; and the sum of exp(s − m) · v, a. When a piece brings a larger m, both sums are multiplied by
+exp(old m − new m), and are then what they would have been with the new m from the start. At the end a / z is the attention
+(Milakov and Gimelshein 2018, "Online normalizer calculation for softmax", algorithm 3).
+
+**Backward.** Of the forward pass only the output o is kept, and one number for each row, L = m + log z. The weights come back
+piece by piece as p = exp(s − L), and with the slope g of o, and D = Σ o·g for each row:
+
+    ds = p (g Vᵀ − D) · scale      dQ = ds K      dK = dsᵀ Q      dV = pᵀ g
+
+(Dao et al. 2022, "FlashAttention", appendix B.2.)
+
+**Cost**, for n heads, T queries and keys, depth d: 4 n T² d operations forward and 10 n T² d backward (14 where dQ has a sweep
+of its own), half of each under the causal mask, for blocks that see nothing are skipped. The equation writes and reads n T²
+scores, several times; blocks of B rows read 2 n T² d / B numbers of keys and values, from a near memory if all goes well.
+
+**One algorithm, three machines.** All of it is three sweeps: of each block of rows over blocks of keys, for o and L, and again
+for dQ; of each block of keys over blocks of rows, for dK and dV. This file says what is done in them. Who runs them is the
+matter of sweeps.py beside it: XLA's loops, a TPU's grid (Mosaic), or a program of a GPU for each block (Triton).
+
+The Pallas forms have been interpreted. Mosaic's has been compiled for a TPU that was not there (v5e, up to 16,384 tokens),
+Triton's has only been lowered. Neither has ever run on real hardware.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.core import Tracer
+from jaxtyping import Array, Bool, Float, Int
+
+from nn.kernels.choice import Implementation, choose, platform
+from nn.kernels.sweeps import Sweep, blocks_at, joined, over_heads, run
+
+Queries = Float[Array, "*batch queries heads depth"]
+Keys = Float[Array, "*batch keys kv_heads depth"]
+Values = Float[Array, "*batch keys kv_heads value_depth"]
+Outputs = Float[Array, "*batch queries heads value_depth"]
+Lengths = Int[Array | np.ndarray, "*batch"]
+Mask = Bool[Array | np.ndarray, "..."]
+
+BLOCK = {"xla": 256, "mosaic": 128, "triton": 64}
+"""The most rows or keys in a block: scores that fit a CPU's own cache, a TPU's lanes, the registers of a GPU's program."""
+
+
+def flash_attention(
+    query: Queries,
+    key: Keys,
+    value: Values,
+    *,
+    causal: bool = False,
+    lengths: Lengths | None = None,
+    mask: Mask | None = None,
+    scale: float | None = None,
+    implementation: Implementation | None = None,
+    interpret: bool = False,
+) -> Outputs:
+    """softmax(Q Kᵀ · scale) V, in memory that grows like the length and not like its square.
+
+    Summed in float32 or better, whatever comes in. A query that may see no key gets 0, and gives no gradient.
+
+    Args:
+      query: Q, one vector per position and head.
+      key: K. There may be fewer heads of keys, if their number divides that of the queries: neighbouring heads then share one.
+      value: V, one vector per key, of any depth.
+      causal: whether query i sees keys 0 … i only.
+      lengths: how many keys of each sequence are real, the first ones; None for all.
+      mask: which key each query may see, True for yes; of a shape that broadcasts to (*batch, heads, queries, keys). It is as
+        large as the scores, so only the form "reference" takes one.
+      scale: what scores are multiplied by; 1 / √depth if None.
+      implementation: which form computes it; None leaves it to `attention_form`.
+      interpret: run a Pallas form in Pallas's interpreter, on any platform and slowly.
+
+    Raises:
+      ValueError: if depths, lengths, heads or the mask do not fit, or the named form cannot run.
+
+    Only "reference" is differentiable in forward mode. All forms are in reverse mode, as often as you like, but second
+    derivatives store all scores.
+
+    References: Dao et al. 2022, "FlashAttention"; shared keys: Ainslie et al. 2023, "GQA".
+    """
+    _require_fitting(query, key, value, lengths, mask)
+    form = attention_form(query, key, value, mask=mask, implementation=implementation, interpret=interpret)
+    if form == "reference":
+        return attention_reference(query, key, value, causal=causal, lengths=lengths, mask=mask, scale=scale)
+    shared = query.shape[-2] // key.shape[-2]
+    call = Call(
+        causal=causal,
+        scale=_scale(query, scale),
+        shared=shared,
+        rows=_block(form, query.shape[-3] * shared),
+        keys=_block(form, key.shape[-3]),
+        form=form,
+        interpret=interpret,
+    )
+    real = key.shape[-3] if lengths is None else lengths
+    return _attention(call, query, key, value, jnp.broadcast_to(jnp.asarray(real, jnp.int32), key.shape[:-3]))
+
+
+def attention_form(
+    query: Queries,
+    key: Keys,
+    value: Values,
+    *,
+    mask: Mask | None = None,
+    implementation: Implementation | None = None,
+    interpret: bool = False,
+) -> str:
+    """The form in which `flash_attention` computes these.
+
+    Left to itself, on a CPU "xla" from 256 × 256 scores a head, where it was measured to be the faster one: forward and back on
+    one core, with 4 heads of depth 64, 1.05 to 1.6 times at 256 tokens and 4 to 8 times at 2048, in a twentieth of the memory.
+    A GPU or TPU is kept busy by the equation as long as the scores fit, so there "xla" from 1 GiB of them, which nobody has
+    measured. The Pallas forms never, because they have not run on hardware.
+
+    Raises:
+      ValueError: if the named form cannot run.
+    """
+    queries, keys = query.shape[-3], key.shape[-3]
+    heads = math.prod(query.shape[:-3]) * query.shape[-2]
+    long = queries * keys >= 2**16 if platform() == "cpu" else heads * queries * keys >= 2**28
+    dtypes = sorted({str(x.dtype) for x in (query, key, value)})
+    reason = None
+    if mask is not None:
+        reason = "it takes causal and lengths, but no mask"
+    elif len(dtypes) > 1:
+        reason = f"query, key and value have to be of one dtype, and are of {' and '.join(dtypes)}"
+    elif 0 in (query.size, key.size, value.size):
+        reason = "an array of size 0 has no blocks"
+    refused: dict[str, str | None] = {"xla": reason, "mosaic": reason, "triton": reason}
+    if implementation not in (None, "reference", "xla") and not reason:
+        from nn.kernels.blocks import refusals  # with Pallas, which takes a moment to import
+
+        refused |= refusals(interpret, query, key, value)
+        if max(query.shape[-1], value.shape[-1]) > 128:
+            refused["triton"] = refused["triton"] or "the registers of a GPU's program hold blocks of depth 128 at most"
+    best = ("xla", "reference") if long else ("reference",)
+    return choose("flash_attention", implementation, best=best, refused=refused)
+
+
+def attention_reference(
+    query: Queries,
+    key: Keys,
+    value: Values,
+    *,
+    causal: bool = False,
+    lengths: Lengths | None = None,
+    mask: Mask | None = None,
+    scale: float | None = None,
+) -> Outputs:
+    """The equation, with all scores at once. The arguments are those of `flash_attention`."""
+    key, value = (jnp.repeat(x, query.shape[-2] // key.shape[-2], axis=-2) for x in (key, value))
+    exact = jnp.promote_types(query.dtype, jnp.float32)
+    scores = jnp.einsum("...qhd,...khd->...hqk", query, key, preferred_element_type=exact) * _scale(query, scale)
+    seen = jnp.ones(scores.shape, bool) if mask is None else jnp.broadcast_to(mask, scores.shape)
+    if lengths is not None:
+        seen &= lax.broadcasted_iota(jnp.int32, scores.shape, scores.ndim - 1) < jnp.asarray(lengths)[..., None, None, None]
+    if causal:
+        seen &= jnp.tril(jnp.ones(scores.shape, bool))
+    # Minus infinity would make NaN of a row that sees nothing, in the gradient too.
+    weights = jnp.where(seen, jax.nn.softmax(jnp.where(seen, scores, jnp.finfo(exact).min)), 0)
+    return jnp.einsum("...hqk,...khd->...qhd", weights.astype(value.dtype), value)
+
+
+def _scale(query: Queries, scale: float | None) -> float:
+    return 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+
+
+def _require_fitting(query, key, value, lengths, mask) -> None:
+    batch, shapes = key.shape[:-3], f"query.shape={query.shape}, key.shape={key.shape} and value.shape={value.shape}"
+    if min(query.ndim, key.ndim, value.ndim) < 3 or key.shape[:-1] != value.shape[:-1] or query.shape[:-3] != batch:
+        raise ValueError(
+            "flash_attention expects (*batch, length, heads, depth), one batch for all, and a value for each key, "
+            f"got {shapes}."
+        )
+    if query.shape[-1] != key.shape[-1] or query.shape[-2] % max(key.shape[-2], 1):
+        raise ValueError(
+            "flash_attention expects queries and keys of one depth, and heads of keys that divide those of queries, "
+            f"got {shapes}."
+        )
+    scores = (*batch, query.shape[-2], query.shape[-3], key.shape[-3])
+    if mask is not None and any(a not in (1, b) for a, b in zip_longest(mask.shape[::-1], scores[::-1], fillvalue=1)):
+        raise ValueError(f"flash_attention expects a mask that broadcasts to {scores}, got mask.shape={mask.shape}.")
+    if lengths is None:
+        return
+    if lengths.shape != batch:
+        raise ValueError(f"flash_attention expects a length for each sequence of the batch {batch}, got {lengths.shape}.")
+    if isinstance(lengths, Tracer):  # whose values are not known yet
+        return
+    lengths = np.asarray(lengths)
+    if lengths.size and not 0 <= lengths.min() <= lengths.max() <= key.shape[-3]:
+        raise ValueError(f"flash_attention expects lengths from 0 to {key.shape[-3]}, the number of keys, got {lengths}.")
+
+
+# The algorithm. Heads that share keys lie side by side, row r being head r % shared at position r // shared, so that the keys
+# are fetched once for all of them. Blocks are matrices, (rows or keys, width); what fills up the last one is 0.
+
+
+@dataclass(frozen=True)
+class Call:
+    """What the program depends on beside its arrays.
+
+    Attributes:
+      causal: whether position i sees keys 0 … i only.
+      scale: what scores are multiplied by.
+      shared: how many rows a position has.
+      rows: of a block of queries.
+      keys: of a block of keys.
+      form: "xla", "mosaic" or "triton".
+      interpret: whether Pallas interprets.
+    """
+
+    causal: bool
+    scale: float
+    shared: int
+    rows: int
+    keys: int
+    form: str
+    interpret: bool
+
+
+def _scores(call, row_block, key_block, length, q, k):
+    """Q Kᵀ · scale of two blocks, minus infinity where a key is not to be seen: behind the first `length`, or too late."""
+    s = _product(q, k, 1, 1) * call.scale
+    key = key_block * call.keys + lax.broadcasted_iota(jnp.int32, s.shape, 1)
+    seen = key < length
+    if call.causal:
+        row = row_block * call.rows + lax.broadcasted_iota(jnp.int32, s.shape, 0)
+        seen &= key * call.shared <= row
+    return jnp.where(seen, s, -jnp.inf)
+
+
+def _keys_seen(call, row_block, length, blocks):
+    """The first block of keys that a block of rows sees something of, and the one behind the last."""
+    if call.causal:
+        length = jnp.minimum(length, lax.div((row_block + 1) * call.rows - 1, call.shared) + 1)
+    return 0, lax.div(length + (call.keys - 1), call.keys)
+
+
+def _rows_seeing(call, key_block, length, blocks):
+    """The first of so many blocks of rows that see something of a block of keys, and the one behind the last."""
+    first = lax.div(key_block * (call.keys * call.shared), call.rows) if call.causal else 0
+    real = (key_block * call.keys < length).astype(jnp.int32)  # a `where` of two numbers is what Triton's compiler rejects
+    return first, blocks * real
+
+
+def _product(a, b, axis_of_a, axis_of_b):
+    """The product of two matrices over one axis of each, summed in float32 or better."""
+    over = (((axis_of_a,), (axis_of_b,)), ((), ()))
+    return lax.dot_general(a, b, over, preferred_element_type=jnp.promote_types(a.dtype, jnp.float32))
+
+
+def _zeros(*like):
+    return tuple(jnp.zeros(x.shape, jnp.promote_types(x.dtype, jnp.float32)) for x in like)
+
+
+def _forward_start(own, other):
+    (q,), (_, v) = own, other
+    exact, rows = jnp.promote_types(q.dtype, jnp.float32), q.shape[0]
+    # The lowest finite number, and not minus infinity: a difference of two m is then never ∞ − ∞.
+    m = jnp.full((rows, 1), jnp.finfo(exact).min, exact)
+    return m, jnp.zeros((rows, 1), exact), jnp.zeros((rows, v.shape[1]), exact)
+
+
+def _forward_step(call, i, j, length, state, own, other):
+    """The online softmax."""
+    (q,), (k, v), (m, z, a) = own, other, state
+    s = _scores(call, i, j, length, q, k)
+    largest = jnp.maximum(m, s.max(1, keepdims=True))
+    p, shrink = jnp.exp(s - largest), jnp.exp(m - largest)
+    return largest, z * shrink + p.sum(1, keepdims=True), a * shrink + _product(p.astype(v.dtype), v, 1, 0)
+
+
+def _forward_finish(state, own):
+    m, z, a = state
+    some = z > 0  # else the row saw no key: its output is 0, and L = 0 makes its weights exp(−∞ − 0) = 0
+    z = jnp.where(some, z, 1)
+    return (a / z).astype(own[0].dtype), jnp.where(some, m + jnp.log(z), 0)
+
+
+def _weights_and_slopes(call, row_block, key_block, length, rows, keys):
+    """p and ds of a block of rows (q, g, L, D) and a block of keys (k, v)."""
+    (q, g, L, D), (k, v) = rows, keys
+    p = jnp.exp(_scores(call, row_block, key_block, length, q, k) - L)
+    ds = p * (_product(g, v, 1, 1) - D) * call.scale
+    return p.astype(q.dtype), ds.astype(q.dtype)
+
+
+def _rows_step(call, i, j, length, state, own, other):
+    _, ds = _weights_and_slopes(call, i, j, length, own, other)
+    return (state[0] + _product(ds, other[0], 1, 0),)
+
+
+def _keys_step(call, i, j, length, state, own, other):
+    (dk, dv), (q, g, _, _) = state, other
+    p, ds = _weights_and_slopes(call, j, i, length, other, own)
+    return dk + _product(ds, q, 0, 0), dv + _product(p, g, 0, 0)
+
+
+def _in_dtype_of_own(state, own):
+    return tuple(x.astype(own[0].dtype) for x in state)
+
+
+def _by_rows(call: Call, start, step, finish) -> Sweep:
+    return Sweep(call.rows, call.keys, partial(_keys_seen, call), start, partial(step, call), finish)
+
+
+def _by_keys(call: Call, start, step, finish) -> Sweep:
+    return Sweep(call.keys, call.rows, partial(_rows_seeing, call), start, partial(step, call), finish)
+
+
+def _all_slopes(call, lengths, rows, keys):
+    """dQ, dK and dV in one sweep of XLA's, five products instead of seven: of blocks one after the other all may add to dQ."""
+
+    def head(length, longest, arrays):
+        rows, keys = arrays
+        count = rows[0].shape[0] // call.rows
+
+        def block(dq, j):
+            k, v = blocks_at(keys, j, call.keys)
+
+            def step(i, state):
+                dq, dk, dv = state
+                q, g, *_ = others = blocks_at(rows, i, call.rows)
+                p, ds = _weights_and_slopes(call, i, j, length, others, (k, v))
+                (here,) = blocks_at((dq,), i, call.rows)
+                dq = lax.dynamic_update_slice_in_dim(dq, here + _product(ds, k, 1, 0), i * call.rows, 0)
+                return dq, dk + _product(ds, q, 0, 0), dv + _product(p, g, 0, 0)
+
+            first, end = _rows_seeing(call, j, longest, count)
+            dq, *slopes = lax.fori_loop(first, end, step, (dq, *_zeros(k, v)))
+            return dq, _in_dtype_of_own(slopes, (k,))
+
+        (dq,) = _zeros(rows[0])
+        dq, slopes = lax.scan(block, dq, jnp.arange(keys[0].shape[0] // call.keys))
+        return dq.astype(rows[0].dtype), *joined(slopes)
+
+    return over_heads(head, lengths, (rows, keys))
+
+
+# The layout and the gradient.
+
+
+def _power_of_two(size: int) -> int:
+    """That a GPU's program can count with: its smallest product is 16 wide."""
+    return max(16, 1 << (size - 1).bit_length())
+
+
+def _block(form: str, length: int) -> int:
+    """The size of blocks for this length. XLA's may have any: they are even, so that little of the last is filled up."""
+    if form == "xla":
+        blocks = math.ceil(length / BLOCK[form])
+        return math.ceil(length / (8 * blocks)) * 8
+    return min(_power_of_two(length), BLOCK[form]) if form == "triton" else BLOCK[form]
+
+
+def _to_heads(call: Call, x: Array, block: int, shared: int) -> Array:
+    """(*batch, length, heads, width) → (batch × heads / shared, length × shared, width), filled up to whole blocks."""
+    *batch, length, heads, width = x.shape
+    x = x.reshape(math.prod(batch), length, heads // shared, shared, width).transpose(0, 2, 1, 3, 4)
+    x = x.reshape(-1, length * shared, width)
+    full = _power_of_two(width) if call.form == "triton" else width
+    return jnp.pad(x, ((0, 0), (0, -x.shape[1] % block), (0, full - width)))
+
+
+def _from_heads(x: Array, shared: int, shape: tuple[int, ...]) -> Array:
+    """The way back of `_to_heads`, to this shape."""
+    *batch, length, heads, width = shape
+    x = x[:, : length * shared, :width].reshape(math.prod(batch), heads // shared, length, shared, width)
+    return x.transpose(0, 2, 1, 3, 4).reshape(shape)
+
+
+def _arranged(call, query, key, value, lengths):
+    q = _to_heads(call, query, call.rows, call.shared)
+    k, v = (_to_heads(call, x, call.keys, 1) for x in (key, value))
+    return q, (k, v), jnp.repeat(lengths.reshape(-1), key.shape[-2])
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _attention(call, query, key, value, lengths):
+    return _forward(call, query, key, value, lengths)[0]
+
+
+def _forward(call, query, key, value, lengths):
+    q, keys, real = _arranged(call, query, key, value, lengths)
+    sweep = _by_rows(call, _forward_start, _forward_step, _forward_finish)
+    o, L = run(sweep, call.form, call.interpret, real, (q,), keys)
+    output = _from_heads(o, call.shared, (*query.shape[:-1], value.shape[-1]))
+    return output, (query, key, value, lengths, output, L)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _slopes(call, slope, query, key, value, lengths, output, L):
+    q, keys, real = _arranged(call, query, key, value, lengths)
+    o, g = (_to_heads(call, x, call.rows, call.shared) for x in (output, slope))
+    rows = (q, g, L, jnp.sum(o.astype(L.dtype) * g.astype(L.dtype), -1, keepdims=True))
+    if call.form == "xla":
+        dq, dk, dv = _all_slopes(call, real, rows, keys)
+    else:
+        by_rows = _by_rows(call, lambda own, other: _zeros(own[0]), _rows_step, _in_dtype_of_own)
+        by_keys = _by_keys(call, lambda own, other: _zeros(*own), _keys_step, _in_dtype_of_own)
+        (dq,) = run(by_rows, call.form, call.interpret, real, rows, keys)
+        dk, dv = run(by_keys, call.form, call.interpret, real, keys, rows)
+    return _from_heads(dq, call.shared, query.shape), _from_heads(dk, 1, key.shape), _from_heads(dv, 1, value.shape)
+
+
+def _slopes_and_what_is_kept(call, slope, query, key, value, lengths, output, L):
+    return _slopes(call, slope, query, key, value, lengths, output, L), (slope, query, key, value, lengths)
+
+
+def _slopes_of_slopes(call, kept, change):
+    """Those of the equation, with all scores at once; output and L are functions of the rest."""
+    slope, query, key, value, lengths = kept
+    equation = partial(attention_reference, causal=call.causal, lengths=lengths, scale=call.scale)
+    slopes = lambda slope, *arrays: jax.vjp(equation, *arrays)[1](slope)  # noqa: E731
+    return (*jax.vjp(slopes, slope, query, key, value)[1](change), None, None, None)
+
+
+def _backward(call, kept, slope):
+    slopes: Any = _slopes(call, slope, *kept)
+    return (*slopes, None)
+
+
+_slopes.defvjp(_slopes_and_what_is_kept, _slopes_of_slopes)
+_attention.defvjp(_forward, _backward)
