@@ -20,7 +20,7 @@ no_python := Python 3.11 or newer with its venv module is needed, and none was f
 (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python; elsewhere: python.org/downloads) \
 or name one (make PYTHON=/path/to/python).
 
-.PHONY: help setup demo test test-slow lint lab lessons notebooks clean
+.PHONY: help setup demo test test-slow compile-check lint lab lessons notebooks clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ test: .venv/installed  ## run the tests
 
 test-slow: .venv/installed-lessons  ## run the tests that take long or start processes
 	$(python) -m pytest -m slow $(ARGS)
+
+compile-check: .venv-compilers/installed  ## compile kernels and training steps for a TPU and a GPU that are not here
+	JAX_PLATFORMS=cpu .venv-compilers/bin/python -m pytest -m compile_check $(ARGS)
 
 lint: .venv/installed-lessons  ## check style with ruff and types with pyright
 	$(python) -m ruff check .
@@ -51,7 +54,7 @@ notebooks: .venv/installed-lessons  ## build the lesson notebooks from their sou
 	$(python) -m lessons build $(ARGS)
 
 clean:  ## remove .venv, the reports and every cache
-	rm -rf .venv reports build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-compilers reports build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps. Each is written when its installation is complete, so one that was interrupted is taken up again.
@@ -77,4 +80,11 @@ endif
 .venv/installed-lessons: .venv/installed
 	@echo "Installing Jupyter for the lessons: about a minute."
 	@$(pip_install) -e ".[lessons]" || $(stopped)
+	@touch $@
+
+# An environment of its own: where JAX finds libtpu or the CUDA plugin, it looks for their chips.
+.venv-compilers/installed: pyproject.toml | .venv/installed
+	@rm -rf .venv-compilers && $(python) -m venv .venv-compilers
+	@echo "Installing the compilers for TPU and GPU into .venv-compilers: one to three minutes."
+	@$(pip_install:$(python)%=.venv-compilers/bin/python%) -e ".[test,ahead-of-time]" || $(stopped)
 	@touch $@

@@ -16,6 +16,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
+from jax.sharding import NamedSharding, PartitionSpec
 
 from nn.data import Dataset
 from nn.models import (
@@ -59,6 +60,7 @@ from nn.training import (
     softmax_cross_entropy,
     translation_loss,
 )
+from nn.training.loop import _compiled_step
 
 WEIGHTS = nnx.Any(nnx.Param, nnx.BatchStat)
 ADAM = optax.adam(5e-3)
@@ -348,3 +350,26 @@ def test_its_config_is_a_constant_that_comes_back_from_json_the_same(name, witho
     assert back == config and hash(back) == hash(config)
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(config, dataclasses.fields(config)[0].name, None)
+
+
+@pytest.mark.compile_check
+@pytest.mark.parametrize("machine", ["v5e"], indirect=True)
+@pytest.mark.parametrize("chips", [1, 4])
+@every_model
+def test_its_training_step_compiles_for_a_tpu(name, chips, machine):
+    """On one chip, and with the batch split over four: then the gradients are summed over the chips."""
+    example, mesh = EXAMPLES[name], machine.mesh(chips)
+    model = nnx.eval_shape(lambda: build(name))
+    graphdef, trainable, rest = nnx.split(model, nnx.Param, ...)
+    state = trainable, jax.eval_shape(example.optimizer.init, trainable), rest
+
+    def lying(tree, spec):
+        sharding = NamedSharding(mesh, spec)
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree)
+
+    leaves, structure = jax.tree.flatten(lying(state, PartitionSpec()))
+    batch = {key: np.repeat(value, chips, axis=0) for key, value in example.batch.items()}
+    shardings = tuple(leaf.sharding for leaf in leaves)
+    step = _compiled_step(graphdef, structure, nnx.Param, example.loss, example.optimizer, shardings)
+    text = machine.compile(step, leaves, lying(batch, PartitionSpec("data"))).as_text()
+    assert ("all-reduce" in text) == (chips > 1)
