@@ -333,7 +333,7 @@ print(f"τ = {np.mean(agreement):.2f}, weighted {weighted_tau(scored, reached):.
 # And add rivals that need no score:
 #
 # - *source accuracy*, *source images*: what the shelf's label says;
-# - a **trial**: for each network, train a head on four fifths of your labelled pictures and test it on the last fifth. No
+# - a **trial**: for each network, train a head on 32 of your 40 labelled pictures of each class and test it on the other 8. No
 #   test picture is touched. It costs the training of ten heads.
 #
 # What a way to choose is worth is the accuracy of a probe on its first choice. The **regret** is how far that is below the best
