@@ -23,7 +23,7 @@ or name one (make PYTHON=/path/to/python).
 .PHONY: help setup demo test test-slow compile-check lint lab lessons notebooks clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/installed  ## make .venv and install the project with its tests
 
@@ -31,7 +31,7 @@ demo: .venv/installed  ## does transfer help here? run the main job, python -m t
 	$(python) -m transfer $(ARGS)
 
 test: .venv/installed  ## run the tests
-	$(python) -m pytest -m "not slow" -n auto --maxprocesses 4 $(ARGS)
+	$(python) -m pytest -m "not slow and not compile_check" -n auto --maxprocesses 4 $(ARGS)
 
 test-slow: .venv/installed-lessons  ## run the tests that take long or start processes
 	$(python) -m pytest -m slow $(ARGS)

@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-TARGETS = {"help", "setup", "demo", "test", "test-slow", "lint", "lab", "lessons", "notebooks", "clean"}
+TARGETS = {"help", "setup", "demo", "test", "test-slow", "compile-check", "lint", "lab", "lessons", "notebooks", "clean"}
 
 # It answers as a Python of version $VERSION would, has ensurepip unless $NO_ENSUREPIP, and reaches the registry unless
 # $OFFLINE. Asked for a virtual environment, it puts itself there.
@@ -36,7 +36,7 @@ esac
 VENV = "-m venv .venv"
 INSTALL = "-m pip install --quiet --disable-pip-version-check --no-user --use-pep517 -e .[test]"
 DEMO = "-m transfer"
-TEST = "-m pytest -m not slow -n auto --maxprocesses 4"
+TEST = "-m pytest -m not slow and not compile_check -n auto --maxprocesses 4"
 
 
 class Clone:

@@ -13,8 +13,6 @@ from flax import nnx
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from nn.kernels.attention import attention_form, flash_attention
-from nn.kernels.choice import Implementation
 from nn.layers.dropout import Dropout, dropout
 from nn.layers.initializers import Initializer, zeros
 from nn.layers.linear import LinearGeneral
@@ -75,7 +73,6 @@ def dot_product_attention(
     is_causal: bool = False,
     dropout_rate: float = 0.0,
     dropout_key: Key[Array, ""] | None = None,
-    implementation: Implementation | None = None,
 ) -> Float[Array, "*batch queries heads value_depth"]:
     """softmax(Q Kᵀ / √depth) V: for each query the mean of the values, weighted by how well their keys fit.
 
@@ -87,26 +84,15 @@ def dot_product_attention(
       is_causal: whether query i sees keys 0 … i only.
       dropout_rate: the share of weights to silence, each on its own.
       dropout_key: the randomness of that; None for no dropout.
-      implementation: which form of `nn.kernels.attention` computes it; "reference" is the two lines below. None takes that
-        one, but for long sequences without mask and dropout, where it would store all weights: those go block by block, and
-        are then not differentiable in forward mode.
 
     Raises:
-      ValueError: if depths, lengths or heads do not fit, or the named form cannot run.
+      ValueError: if depths, lengths or heads do not fit.
 
     Reference: Vaswani et al. 2017, "Attention Is All You Need", eq. 1.
     """
     if key.shape[:-1] != value.shape[:-1]:
         raise ValueError(
             f"dot_product_attention expects a value for each key, got key.shape={key.shape} and value.shape={value.shape}."
-        )
-    if dropout_key is None:
-        form = attention_form(query, key, value, mask=mask, implementation=implementation)
-        if form != "reference":
-            return flash_attention(query, key, value, causal=is_causal, implementation=implementation)
-    elif implementation not in (None, "reference"):
-        raise ValueError(
-            f"dot_product_attention expects no dropout with implementation={implementation!r}, which has no weights."
         )
     weights = attention_weights(query, key, mask=mask, is_causal=is_causal)
     if dropout_key is not None:

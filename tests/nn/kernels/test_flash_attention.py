@@ -186,19 +186,16 @@ def test_left_alone_it_is_the_equation_for_short_sequences_and_goes_by_blocks_fo
         assert attention_form(huge, huge, huge) == "xla"
 
 
-def test_the_layers_equation_passes_it_on():
+def test_it_is_the_layers_equation():
     (query, key, value), _ = draw("several blocks, causal, more keys")
 
     @jax.jit
     def results(query, key, value):
-        attention = lambda form: dot_product_attention(query, key, value, is_causal=True, implementation=form)  # noqa: E731
-        return attention("reference"), attention("xla"), flash_attention(query, key, value, causal=True, implementation="xla")
+        blocks = flash_attention(query, key, value, causal=True, implementation="xla")
+        return dot_product_attention(query, key, value, is_causal=True), blocks
 
-    equation, passed_on, blocks = results(query, key, value)
-    np.testing.assert_array_equal(passed_on, blocks)
-    np.testing.assert_allclose(passed_on, equation, rtol=1e-4, atol=1e-6)
-    with pytest.raises(ValueError, match="expects no dropout with implementation='xla'"):
-        dot_product_attention(query, key, value, implementation="xla", dropout_rate=0.5, dropout_key=jax.random.key(0))
+    equation, blocks = results(query, key, value)
+    np.testing.assert_allclose(blocks, equation, rtol=1e-4, atol=1e-6)
 
 
 def test_what_does_not_fit_is_refused(without_type_checks):
