@@ -74,7 +74,8 @@ def flash_attention(
       key: K. There may be fewer heads of keys, if their number divides that of the queries: neighbouring heads then share one.
       value: V, one vector per key, of any depth.
       causal: whether query i sees keys 0 … i only.
-      lengths: how many keys of each sequence are real, the first ones; None for all.
+      lengths: how many keys of each sequence are real, the first ones; None for all. Under jit, where nobody can say that one
+        is out of range, it is cut off at 0 and at all keys.
       mask: which key each query may see, True for yes; of a shape that broadcasts to (*batch, heads, queries, keys). It is as
         large as the scores, so only the form "reference" takes one.
       scale: what scores are multiplied by; 1 / √depth if None.
@@ -103,8 +104,9 @@ def flash_attention(
         form=form,
         interpret=interpret,
     )
-    real = key.shape[-3] if lengths is None else lengths
-    return _attention(call, query, key, value, jnp.broadcast_to(jnp.asarray(real, jnp.int32), key.shape[:-3]))
+    keys = key.shape[-3]
+    real = jnp.clip(jnp.asarray(keys if lengths is None else lengths, jnp.int32), 0, keys)
+    return _attention(call, query, key, value, jnp.broadcast_to(real, key.shape[:-3]))[0]
 
 
 def attention_form(
@@ -243,13 +245,13 @@ def _scores(call, row_block, key_block, length, q, k):
 def _keys_seen(call, row_block, length, blocks):
     """The first block of keys that a block of rows sees something of, and the one behind the last."""
     if call.causal:
-        length = jnp.minimum(length, lax.div((row_block + 1) * call.rows - 1, call.shared) + 1)
-    return 0, lax.div(length + (call.keys - 1), call.keys)
+        length = jnp.minimum(length, lax.div((row_block + 1) * call.rows - 1, np.int32(call.shared)) + 1)
+    return np.int32(0), lax.div(length + (call.keys - 1), np.int32(call.keys))
 
 
 def _rows_seeing(call, key_block, length, blocks):
     """The first of so many blocks of rows that see something of a block of keys, and the one behind the last."""
-    first = lax.div(key_block * (call.keys * call.shared), call.rows) if call.causal else 0
+    first = lax.div(key_block * (call.keys * call.shared), np.int32(call.rows)) if call.causal else np.int32(0)
     real = (key_block * call.keys < length).astype(jnp.int32)  # a `where` of two numbers is what Triton's compiler rejects
     return first, blocks * real
 
@@ -342,7 +344,7 @@ def _all_slopes(call, lengths, rows, keys):
             return dq, _in_dtype_of_own(slopes, (k,))
 
         (dq,) = _zeros(rows[0])
-        dq, slopes = lax.scan(block, dq, jnp.arange(keys[0].shape[0] // call.keys))
+        dq, slopes = lax.scan(block, dq, jnp.arange(keys[0].shape[0] // call.keys, dtype=jnp.int32))
         return dq.astype(rows[0].dtype), *joined(slopes)
 
     return over_heads(head, lengths, (rows, keys))
@@ -388,15 +390,17 @@ def _arranged(call, query, key, value, lengths):
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _attention(call, query, key, value, lengths):
-    return _forward(call, query, key, value, lengths)[0]
-
-
-def _forward(call, query, key, value, lengths):
+    """The output, and L, of which nobody takes a slope."""
     q, keys, real = _arranged(call, query, key, value, lengths)
     sweep = _by_rows(call, _forward_start, _forward_step, _forward_finish)
     o, L = run(sweep, call.form, call.interpret, real, (q,), keys)
-    output = _from_heads(o, call.shared, (*query.shape[:-1], value.shape[-1]))
-    return output, (query, key, value, lengths, output, L)
+    return _from_heads(o, call.shared, (*query.shape[:-1], value.shape[-1])), L
+
+
+def _attention_and_what_is_kept(call, query, key, value, lengths):
+    # By `_attention` itself, and not by the sweep: so a second derivative meets this rule again, and no loop or kernel.
+    output, L = _attention(call, query, key, value, lengths)
+    return (output, L), (query, key, value, lengths, output, L)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -426,10 +430,10 @@ def _slopes_of_slopes(call, kept, change):
     return (*jax.vjp(slopes, slope, query, key, value)[1](change), None, None, None)
 
 
-def _backward(call, kept, slope):
-    slopes: Any = _slopes(call, slope, *kept)
+def _backward(call, kept, slopes_of_both):
+    slopes: Any = _slopes(call, slopes_of_both[0], *kept)
     return (*slopes, None)
 
 
 _slopes.defvjp(_slopes_and_what_is_kept, _slopes_of_slopes)
-_attention.defvjp(_forward, _backward)
+_attention.defvjp(_attention_and_what_is_kept, _backward)

@@ -28,7 +28,8 @@ def platform() -> str:
 def compiling_for(target: Platform) -> Iterator[None]:
     """Within it, kernels are chosen for a machine that need not be there, as compiling ahead of time asks.
 
-    A function that was jitted before keeps the forms that were chosen when it was traced: jit it inside.
+    A function that was traced before keeps the forms that were chosen then, even if it is jitted anew: give jit a new one
+    inside, or call `jax.clear_caches` first.
     """
     token = _target.set(target)
     try:

@@ -45,7 +45,8 @@ def layer_norm(
       bias: one shift for each feature.
       epsilon: added to the variance, which divides by n.
       implementation: which form computes it. None is "xla" everywhere, here the same as "reference": XLA fuses this equation
-        well, and the Pallas forms "mosaic" (TPU) and "triton" (GPU) have never run on real hardware.
+        well, and the Pallas forms "mosaic" (TPU) and "triton" (GPU) have never run on real hardware. They have first
+        derivatives only, in reverse mode, and are not split over the devices of a mesh.
       interpret: run a Pallas form in Pallas's interpreter, on any platform and slowly.
 
     Raises:
@@ -79,7 +80,7 @@ def _normalized(x, here, features, epsilon):
     """x̂ and r. What sticks out of the row is 0 before and after, and counts in no mean."""
     centred = jnp.where(here, x - x.sum(-1, keepdims=True) / features, 0.0)
     r = jax.lax.rsqrt((centred**2).sum(-1, keepdims=True) / features + epsilon)
-    return centred * r, r
+    return jnp.where(here, centred * r, 0.0), r  # without ε, r is infinite in rows that are not there
 
 
 def _forward(x_ref, scale_ref, bias_ref, y_ref, *, form, shape, epsilon):

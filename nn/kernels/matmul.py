@@ -53,7 +53,8 @@ def matmul(
       bias: one number for each output, or None for none.
       activation: None, "relu", "gelu", "silu" or "tanh".
       implementation: which form computes it. None is "xla" everywhere: XLA's own products are tuned, and the Pallas forms
-        "mosaic" (TPU) and "triton" (GPU) have never run on real hardware.
+        "mosaic" (TPU) and "triton" (GPU) have never run on real hardware. They have first
+        derivatives only, in reverse mode, and are not split over the devices of a mesh.
       interpret: run a Pallas form in Pallas's interpreter, on any platform and slowly.
 
     Raises:

@@ -32,7 +32,8 @@ def softmax(
     Args:
       x: scores, with any number of leading axes.
       implementation: which form computes it. None is "xla" everywhere, here the same as "reference": XLA fuses this equation
-        well, and the Pallas forms "mosaic" (TPU) and "triton" (GPU) have never run on real hardware.
+        well, and the Pallas forms "mosaic" (TPU) and "triton" (GPU) have never run on real hardware. They have first
+        derivatives only, in reverse mode, and are not split over the devices of a mesh.
       interpret: run a Pallas form in Pallas's interpreter, on any platform and slowly.
 
     Raises:

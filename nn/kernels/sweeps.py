@@ -94,7 +94,7 @@ def _xla(sweep, lengths, own, other):
         block = lambda i: _meet(  # noqa: E731
             sweep, i, length, sweep.span(i, longest, blocks), blocks_at(own, i, sweep.own_size), fetch
         )
-        return joined(lax.map(block, jnp.arange(count)))
+        return joined(lax.map(block, jnp.arange(count, dtype=jnp.int32)))
 
     return over_heads(head, lengths, (own, other))
 

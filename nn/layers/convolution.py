@@ -209,7 +209,8 @@ def _convolve(x, kernel, batch, *, strides, pads, dilation, spread=None, groups=
     """XLA's convolution, which knows one batch axis and one dtype, or where it is quicker, the sum of shifted images."""
     dtype = jnp.result_type(x, kernel)
     images, kernel = x.reshape(prod(batch), *x.shape[len(batch) :]).astype(dtype), kernel.astype(dtype)
-    if spread is None and groups == 1 and set(dilation) == {1} and suits_one_channel(kernel):
+    plain = spread is None and groups == 1 and set(dilation) == {1} and min(map(min, pads)) >= 0
+    if plain and suits_one_channel(kernel):
         y = convolve_one_channel(images, kernel, strides, tuple(pads))
     else:
         y = jax.lax.conv_general_dilated(

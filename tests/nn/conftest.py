@@ -87,7 +87,8 @@ def machine(request):
         pytest.skip("no compilers for TPU and GPU here; `make compile-check` brings them")
     if request.param == "sm_90":
         return Machine("gpu", _chips(platform="cuda", topology="1x1x1", target_config=H100))
-    # libtpu would ask the cloud which machine it is on.
+    # libtpu would ask the cloud which machine it is on, and keep others from compiling beside it.
+    os.environ["ALLOW_MULTIPLE_LIBTPU_LOAD"] = "1"
     os.environ.update(TPU_SKIP_MDS_QUERY="1", TPU_ACCELERATOR_TYPE="v5litepod-4", TPU_WORKER_HOSTNAMES="localhost")
     os.environ["TPU_WORKER_ID"] = "0"
     return Machine("tpu", _chips(platform="tpu", topology_name=f"{request.param}:2x2"))

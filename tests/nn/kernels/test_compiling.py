@@ -41,7 +41,8 @@ def test_forward_and_backward_compile(name, machine, dtype):
         return y, back(y)
 
     text = machine.compile(jax.jit(both), *on_one(machine, shapes, dtype)).as_text()
-    assert text.count({"tpu": "tpu_custom_call", "gpu": "triton"}[machine.target]) > 1, "the kernels are in it"
+    call = {"tpu": 'custom_call_target="tpu_custom_call"', "gpu": 'custom_call_target="__gpu$xla.gpu.triton"'}[machine.target]
+    assert text.count(call) > 1, "the kernels are in it, forward and back"
 
 
 def test_what_does_not_fit_the_memory_next_to_the_arithmetic_is_refused(machine):

@@ -267,3 +267,11 @@ def test_lists_of_sizes_make_a_model_that_compiles():
     assert nnx.jit(lambda layer, x: layer(x))(layer, jnp.ones((1, 4, 4, 1))).shape == (1, 2, 4, 1)
     with pytest.raises(ValueError, match=r"expects as many strides of at least 1, got strides=\(2, 0\)"):
         Conv(1, 1, (2, 2), strides=(2, 0), rngs=nnx.Rngs(0))
+
+
+def test_negative_padding_cuts_the_image_on_one_channel_as_on_several():
+    """Few filters on one channel go another way than the rest."""
+    x, kernel = random.normal(size=(2, 6, 5, 1)), random.normal(size=(2, 3, 1, 4))
+    x, kernel = jnp.asarray(x, jnp.float32), jnp.asarray(kernel, jnp.float32)
+    cut = conv(x[:, 1:-1, 1:-1], kernel, padding="VALID")
+    np.testing.assert_allclose(conv(x, kernel, padding=-1), cut, rtol=1e-5, atol=1e-6)
