@@ -399,7 +399,8 @@ def _attention(call, query, key, value, lengths):
 
 def _attention_and_what_is_kept(call, query, key, value, lengths):
     # By `_attention` itself, and not by the sweep: so a second derivative meets this rule again, and no loop or kernel.
-    output, L = _attention(call, query, key, value, lengths)
+    both: Any = _attention(call, query, key, value, lengths)
+    output, L = both
     return (output, L), (query, key, value, lengths, output, L)
 
 
