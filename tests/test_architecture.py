@@ -125,8 +125,8 @@ def missing_docstrings(path, source):
 
 
 def logic_in_a_front_page(path, source):
-    """An `__init__.py` is a table of contents. That of the kernels chooses an implementation, and says so in DESIGN."""
-    if not path.endswith("__init__.py") or path == "nn/kernels/__init__.py":
+    """An `__init__.py` is a table of contents."""
+    if not path.endswith("__init__.py"):
         return
     for node in ast.parse(source).body:
         docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

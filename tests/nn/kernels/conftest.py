@@ -1,15 +1,22 @@
 """The kernels, a line each in CASES. A test that takes a `case` runs for every line; if it takes a `form`, for every form."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import pytest
+from jax import export
 
+from nn.kernels.choice import compiling_for
 from nn.kernels.layer_norm import layer_norm
 from nn.kernels.matmul import matmul
 from nn.kernels.softmax import softmax
+
+FORMS = ("reference", "xla", "mosaic", "triton")
 
 
 @dataclass(frozen=True)
@@ -21,13 +28,11 @@ class Case:
       equation: the same in plain jax.numpy, for arrays of float64.
       shapes: of the arrays, which are drawn from a unit normal, by what is tried with them. The first is also tried in bfloat16
         and lowered, the last, which should be tiny, is tried under transformations.
-      forms: the implementations that there are.
     """
 
     kernel: Callable[..., Any]
     equation: Callable[..., Any]
     shapes: dict[str, tuple[tuple[int, ...], ...]]
-    forms: tuple[str, ...] = ("reference", "xla", "mosaic", "triton")
 
 
 def softmax_64(x):
@@ -78,7 +83,30 @@ CASES = {
 def pytest_generate_tests(metafunc):
     takes = {"case", "form"}.intersection(metafunc.fixturenames)
     if takes == {"case", "form"}:
-        values = {f"{name}, {form}": (case, form) for name, case in CASES.items() for form in case.forms}
+        values = {f"{name}, {form}": (case, form) for name, case in CASES.items() for form in FORMS}
         metafunc.parametrize(("case", "form"), values.values(), ids=values)
     elif takes == {"case"}:
         metafunc.parametrize("case", CASES.values(), ids=CASES)
+
+
+def _chip(platform):
+    """A context in which it is known what is lowered for, which newer versions of JAX ask."""
+    if "platform" not in jax.sharding.AbstractDevice.__dataclass_fields__:
+        return nullcontext()
+    device = jax.sharding.AbstractDevice({"tpu": "TPU v5 lite", "cuda": "NVIDIA H100"}[platform], 1, platform)
+    auto = (jax.sharding.AxisType.Auto,)
+    return jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((1,), ("one",), auto, abstract_device=device))
+
+
+@pytest.fixture
+def lowered():
+    """The text of the program that a function becomes on "tpu" or "cuda", which need not be there."""
+
+    def text(function, target, platform, *arrays):
+        triton = export.DisabledSafetyCheck.custom_call(
+            "__gpu$xla.gpu.triton"
+        )  # whose format promises nothing to later versions
+        with compiling_for(target), _chip(platform):
+            return export.export(jax.jit(function), platforms=[platform], disabled_checks=[triton])(*arrays).mlir_module()
+
+    return text

@@ -1,14 +1,11 @@
 """Every Pallas form becomes a program for its machine, which need not be there: it has such blocks and such operations."""
 
-from contextlib import nullcontext
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import pytest
-from jax import export
 
-from nn.kernels.choice import compiling_for
 from nn.kernels.layer_norm import layer_norm
 from nn.kernels.matmul import matmul
 from nn.kernels.softmax import softmax
@@ -16,28 +13,11 @@ from nn.kernels.softmax import softmax
 MACHINES = {"mosaic": ("tpu", "tpu", "@tpu_custom_call"), "triton": ("gpu", "cuda", "@__gpu$xla.gpu.triton")}
 
 
-def chip(platform):
-    """A context in which it is known what is lowered for, which newer versions of JAX ask."""
-    if "platform" not in jax.sharding.AbstractDevice.__dataclass_fields__:
-        return nullcontext()
-    device = jax.sharding.AbstractDevice({"tpu": "TPU v5 lite", "cuda": "NVIDIA H100"}[platform], 1, platform)
-    auto = (jax.sharding.AxisType.Auto,)
-    return jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((1,), ("one",), auto, abstract_device=device))
-
-
-def lowered(function, target, platform, *arrays):
-    triton = export.DisabledSafetyCheck.custom_call("__gpu$xla.gpu.triton")  # whose format promises nothing to later versions
-    with compiling_for(target), chip(platform):
-        return export.export(jax.jit(function), platforms=[platform], disabled_checks=[triton])(*arrays).mlir_module()
-
-
 # From JAX 0.12 on. Its successor for GPUs, Mosaic GPU, needs an H100 or newer.
 @pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("machine", MACHINES)
-def test_it_lowers_forward_and_backward_and_under_vmap(case, machine, dtype):
-    if machine not in case.forms:
-        pytest.skip(f"there is no {machine} form")
+def test_it_lowers_forward_and_backward_and_under_vmap(case, machine, dtype, lowered):
     target, platform, call = MACHINES[machine]
     arrays = [jax.ShapeDtypeStruct(shape, dtype) for shape in next(iter(case.shapes.values()))]
 
@@ -53,7 +33,7 @@ def test_it_lowers_forward_and_backward_and_under_vmap(case, machine, dtype):
 
 
 @pytest.mark.parametrize(("target", "platform"), [("tpu", "tpu"), ("gpu", "cuda")])
-def test_left_to_themselves_the_kernels_that_xla_fuses_well_are_xlas(target, platform):
+def test_left_to_themselves_the_kernels_that_xla_fuses_well_are_xlas(target, platform, lowered):
     x, vector = jnp.ones((16, 128)), jnp.ones(128)
     program = lowered(lambda: (softmax(x), layer_norm(x, vector, vector), matmul(x, x.T)), target, platform)
     assert not any(call in program for _, _, call in MACHINES.values())
