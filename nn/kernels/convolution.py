@@ -1,11 +1,30 @@
-"""Convolution of images with a single channel: shifted images, added up. A matrix product has nothing to multiply here.
+"""Convolution where XLA's own is slow on a CPU: images of a single channel, and slopes in a kernel of many numbers.
 
-XLA makes a matrix of every window, with as many columns as the window has places, and multiplies it with the kernel. With one
-channel and few filters that matrix costs more than the product saves. For 16 images of 28 × 28 and six filters of 5 × 5 the
-shifts below take a ninth of the time on one core. Backwards XLA's forms are the quicker ones, so the derivatives are XLA's.
+One channel. XLA makes a matrix of every window, with as many columns as the window has places, and multiplies it with the
+kernel. With one channel and few filters that matrix costs more than the product saves: shifted images are added up instead.
+For 16 images of 28 × 28 and six filters of 5 × 5 they take a ninth of the time on one core. Backwards XLA's forms are the
+quicker ones, so the derivatives are XLA's.
+
+Slopes in the kernel. Let P hold the windows, a row for each place where the window stands. With g the slope of y, the math is
+
+    y = P W        dx = g Wᵀ, each window added to where it was taken        dW = Pᵀ g
+
+The first two XLA has well. For dW it takes all images and all of g at once, and is slow where g is larger than a core's cache.
+Here a few images are taken at a time, so that their part of P, which is written and read but never kept, stays in the cache.
+A transposed convolution changes the first two lines: y = x Wᵀ, each window added to where it belongs, and so dW = P(g)ᵀ x, the
+windows being those of g. XLA's own dW is slower still there. The operations are 2 for each number of P and output (in P(g)ᵀ x:
+input). How many times as fast dW is on one core, with 3 × 3 windows and stride 1, and with 4 × 4 and stride 2, transposed:
+
+    128 images of 28 × 28, 32 channels to 64    3.2        64 images of 7 × 7, 128 channels to 64, transposed    19
+     32 images of 14 × 14, 32 channels to 64    1.7        64 images of 7 × 7, 64 channels to 32, transposed     11
+     16 images of 7 × 7, 16 channels to 16      0.6, and is left to XLA
+
+With a stride that is not transposed XLA has dW well too. Nor was anything gained, forward, by another road to 4 × 4 and
+stride 2: a window of 2 × 2, with the four pixels of each square as channels. XLA's own takes as long where it is transposed,
+and three quarters of the time where not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 from math import prod
@@ -18,6 +37,9 @@ from jaxtyping import Array, Float
 from nn.kernels.choice import platform
 
 FILTERS, PLACES = 16, 64  # the most of either for which the shifts were measured to win
+INPUTS, SLOPES = 8, 2**18  # the fewest channels, and numbers of g, a megabyte, from which on blocks were measured to win
+PIXELS = 2**14  # numbers of x, transposed: for fewer, half a second more of compiling is not won back in a thousand steps
+BLOCK = 2**17  # numbers of P at a time: half a megabyte
 
 # Channels last, kernels (*window, inputs, outputs), for one, two and three axes of space.
 LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
@@ -82,12 +104,171 @@ def convolve_one_channel(
 
 @partial(convolve_one_channel.defjvp, symbolic_zeros=True)
 def _one_channel_jvp(strides, pads, primals, tangents):
-    """Linear in both: y′ = x′ ∗ W + x ∗ W′. A tangent that is known to be zero costs nothing."""
+    return _changes(convolve_one_channel, convolve_reference, convolve_reference, strides, pads, primals, tangents)
+
+
+def _changes(form: Callable, along_x: Callable, along_kernel: Callable, strides, pads, primals, tangents):
+    """y, and y′ = x′ ∗ W + x ∗ W′, for it is linear in both. A tangent that is known to be zero costs nothing."""
     (x, kernel), (x_change, kernel_change) = primals, tangents
-    y = convolve_one_channel(x, kernel, strides, pads)
     changes = []
     if not isinstance(x_change, SymbolicZero):
-        changes.append(convolve_reference(x_change, kernel, strides, pads))
+        changes.append(along_x(x_change, kernel, strides, pads))
     if not isinstance(kernel_change, SymbolicZero):
-        changes.append(convolve_reference(x, kernel_change, strides, pads))
-    return y, sum(changes[1:], start=changes[0])
+        changes.append(along_kernel(x, kernel_change, strides, pads))
+    return form(x, kernel, strides, pads), sum(changes[1:], start=changes[0])
+
+
+def suits_blocks(
+    x: Float[Array, "images *space inputs"],
+    kernel: Float[Array, "*window inputs outputs"],
+    strides: Sequence[int],
+    pads: Sequence[tuple[int, int]],
+) -> bool:
+    """Whether `convolve_by_blocks` has the quicker slopes for this call on this platform.
+
+    Where there are several devices, images may be spread over them, and blocks of images would have to be sent around.
+    """
+    numbers = prod(_shape(convolve_reference, x, kernel, strides, pads))
+    return _one_cpu(x) and max(strides) == 1 and x.shape[-1] >= INPUTS and numbers > SLOPES
+
+
+def suits_blocks_transposed(x: Float[Array, "images *space inputs"], strides: Sequence[int]) -> bool:
+    """Whether `convolve_transposed_by_blocks` has the quicker slopes: where there are zeros between pixels that are many."""
+    return _one_cpu(x) and max(strides) > 1 and x.size > PIXELS
+
+
+def _one_cpu(x):
+    return platform() == "cpu" and jax.device_count() == 1 and x.dtype.itemsize >= 4  # half precision was not measured
+
+
+def _shape(function: Callable, x, kernel, strides, pads) -> tuple[int, ...]:
+    return jax.eval_shape(lambda x, kernel: function(x, kernel, strides, pads), x, kernel).shape
+
+
+def windows(
+    x: Float[Array, "images *space inputs"], window: tuple[int, ...], strides: Sequence[int], pads: Sequence[tuple[int, int]]
+) -> Float[Array, "rows numbers"]:
+    """P: for each image and each place where the window stands a row, with the inputs at each place in the window in turn.
+
+    Args:
+      x: images.
+      window: its size along each axis of space.
+      strides: how far the window moves, axis by axis.
+      pads: how many zeros stand before and after each axis; a negative number takes pixels away.
+    """
+    x = jax.lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((before, after, 0) for before, after in pads), (0, 0, 0)])
+    for axis in range(len(window), 0, -1):  # The last axis first: then longer and longer pieces are copied at once.
+        size, step, room = window[axis - 1], strides[axis - 1], x.shape[axis] - window[axis - 1] + 1
+        x = jnp.concatenate([jax.lax.slice_in_dim(x, i, i + room, step, axis) for i in range(size)], -1)
+    return x.reshape(-1, x.shape[-1])
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+def convolve_by_blocks(
+    x: Float[Array, "images *space inputs"],
+    kernel: Float[Array, "*window inputs outputs"],
+    strides: tuple[int, ...],
+    pads: tuple[tuple[int, int], ...],
+) -> Float[Array, "images *space_out outputs"]:
+    """`convolve_reference`, whose slope in the kernel is added up over blocks of images.
+
+    It can be differentiated in both modes, as often as you like. Slopes of the slope in x are XLA's own.
+
+    Args:
+      x, kernel, strides, pads: as there. The program for the slope grows with the places in the window.
+    """
+    return convolve_reference(x, kernel, strides, pads)
+
+
+@partial(convolve_by_blocks.defjvp, symbolic_zeros=True)
+def _by_blocks_jvp(strides, pads, primals, tangents):
+    return _changes(convolve_by_blocks, convolve_reference, _blocks_of_windows, strides, pads, primals, tangents)
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _blocks_of_windows(x, kernel, strides, pads):
+    """y = P W, block by block of images. What counts is what JAX makes of it backwards: a sum of Pᵀ g over the blocks."""
+    # Turned round, so that Pᵀ g becomes (gᵀ P)ᵀ: XLA multiplies faster where the longer side is the last.
+    matrix = kernel.reshape(-1, kernel.shape[-1]).T
+
+    @partial(jax.checkpoint, prevent_cse=False)  # What is kept for the way back is x, not P, which is many times as large.
+    def one_block(x, matrix):
+        P = windows(x, kernel.shape[:-2], strides, pads)
+        return jax.lax.dot_general(P, matrix, (((1,), (1,)), ((), ())))
+
+    shape = _shape(convolve_reference, x, kernel, strides, pads)
+    blocks = _blocks(x, prod(shape[1:-1]) * matrix.shape[1])
+    y = _marked_linear(lambda matrix: jax.lax.map(lambda block: one_block(block, matrix), blocks), matrix)
+    return y.reshape(shape)
+
+
+def convolve_transposed_reference(
+    x: Float[Array, "images *space inputs"],
+    kernel: Float[Array, "*window inputs outputs"],
+    strides: Sequence[int],
+    pads: Sequence[tuple[int, int]],
+) -> Float[Array, "images *space_out outputs"]:
+    """XLA's own convolution, with stride 1, of x spread out: strides − 1 zeros between neighbours.
+
+    Args:
+      x, kernel: as for `convolve_reference`.
+      strides: how far apart neighbours come to stand, axis by axis.
+      pads: how many zeros stand before and after each axis of x spread out.
+    """
+    layout = LAYOUTS[len(strides)]
+    ones = (1,) * len(strides)
+    return jax.lax.conv_general_dilated(x, kernel, ones, pads, lhs_dilation=strides, dimension_numbers=layout)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+def convolve_transposed_by_blocks(
+    x: Float[Array, "images *space inputs"],
+    kernel: Float[Array, "*window inputs outputs"],
+    strides: tuple[int, ...],
+    pads: tuple[tuple[int, int], ...],
+) -> Float[Array, "images *space_out outputs"]:
+    """`convolve_transposed_reference`, whose slope in the kernel is added up over blocks of images.
+
+    It can be differentiated as `convolve_by_blocks` can.
+
+    Args:
+      x, kernel, strides, pads: as there. The program for the slope grows with the places in the window.
+    """
+    return convolve_transposed_reference(x, kernel, strides, pads)
+
+
+@partial(convolve_transposed_by_blocks.defjvp, symbolic_zeros=True)
+def _transposed_by_blocks_jvp(strides, pads, primals, tangents):
+    along_x, along_kernel = convolve_transposed_reference, _blocks_added_up
+    return _changes(convolve_transposed_by_blocks, along_x, along_kernel, strides, pads, primals, tangents)
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _blocks_added_up(x, kernel, strides, pads):
+    """y = x Wᵀ, each window added to where it belongs, block by block of images. JAX makes a sum of P(g)ᵀ x of it backwards."""
+    window, (inputs, outputs) = kernel.shape[:-2], kernel.shape[-2:]
+    # The window that slides over x spread out meets a pixel with its last place first: what a pixel adds is turned round.
+    matrix = jnp.flip(kernel, range(len(window))).reshape(-1, inputs, outputs).swapaxes(0, 1).reshape(inputs, -1)
+    around = [(w - 1 - before, w - 1 - after) for w, (before, after) in zip(window, pads, strict=True)]
+    shape = _shape(convolve_transposed_reference, x, kernel, strides, pads)
+    blocks = _blocks(x, prod(x.shape[1:-1]) * matrix.shape[1])
+    like = jax.ShapeDtypeStruct((blocks.shape[1], *shape[1:]), x.dtype)
+    add_up = jax.linear_transpose(lambda y: windows(y, window, strides, around), like)
+
+    def along(matrix):
+        return jax.lax.map(lambda block: add_up(block.reshape(-1, inputs) @ matrix)[0], blocks)
+
+    return _marked_linear(along, matrix).reshape(shape)
+
+
+def _marked_linear(function: Callable, change):
+    """function(change). A loop can be transposed only if it is known in what it is linear, and `jvp` writes that down."""
+    return jax.jvp(function, (jnp.zeros_like(change),), (change,))[1]
+
+
+def _blocks(x, numbers: int):
+    """x in blocks of equally many images: as many as have BLOCK numbers of P at most, of which each has `numbers`, or one."""
+    images = x.shape[0]
+    sizes = [size for size in range(2, images + 1) if images % size == 0 and size * numbers <= BLOCK]
+    size = max(sizes, default=1)
+    return x.reshape(images // size, size, *x.shape[1:])

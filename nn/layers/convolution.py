@@ -8,7 +8,15 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from nn.kernels.convolution import LAYOUTS, convolve_one_channel, suits_one_channel
+from nn.kernels.convolution import (
+    LAYOUTS,
+    convolve_by_blocks,
+    convolve_one_channel,
+    convolve_transposed_by_blocks,
+    suits_blocks,
+    suits_blocks_transposed,
+    suits_one_channel,
+)
 from nn.layers.initializers import Initializer, lecun_normal, zeros
 from nn.layers.shapes import require_positive
 
@@ -206,12 +214,16 @@ def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
 
 
 def _convolve(x, kernel, batch, *, strides, pads, dilation, spread=None, groups=1):
-    """XLA's convolution, which knows one batch axis and one dtype, or where it is quicker, the sum of shifted images."""
+    """XLA's convolution, which knows one batch axis and one dtype, or a quicker form of it."""
     dtype = jnp.result_type(x, kernel)
     images, kernel = x.reshape(prod(batch), *x.shape[len(batch) :]).astype(dtype), kernel.astype(dtype)
-    plain = spread is None and groups == 1 and set(dilation) == {1} and min(map(min, pads)) >= 0
-    if plain and suits_one_channel(kernel):
-        y = convolve_one_channel(images, kernel, strides, tuple(pads))
+    plain, pads = groups == 1 and set(dilation) == {1}, tuple(pads)
+    if plain and spread is None and suits_one_channel(kernel) and min(map(min, pads)) >= 0:
+        y = convolve_one_channel(images, kernel, strides, pads)
+    elif plain and spread is None and suits_blocks(images, kernel, strides, pads):
+        y = convolve_by_blocks(images, kernel, strides, pads)
+    elif plain and spread is not None and suits_blocks_transposed(images, spread):
+        y = convolve_transposed_by_blocks(images, kernel, spread, pads)
     else:
         y = jax.lax.conv_general_dilated(
             images,
