@@ -13,6 +13,7 @@ from jax import export
 
 from nn.kernels.choice import compiling_for
 from nn.kernels.layer_norm import layer_norm
+from nn.kernels.lstm import lstm
 from nn.kernels.matmul import matmul
 from nn.kernels.softmax import softmax
 
@@ -50,6 +51,27 @@ def gelu_64(x, w, bias):
     return z / 2 * (1 + jnp.tanh(jnp.sqrt(2 / jnp.pi) * (z + 0.044715 * z**3)))
 
 
+def lstm_64(xs, h, c, w_x, w_h, bias):
+    hs = []
+    for x in xs:
+        z = jnp.einsum("...i,ij->...j", x, w_x) + jnp.einsum("...i,ij->...j", h, w_h)
+        i, f, g, o = jnp.split(z + jnp.broadcast_to(bias, z.shape), 4, axis=-1)
+        c = c / (1 + jnp.exp(-f)) + jnp.tanh(g) / (1 + jnp.exp(-i))
+        h = jnp.tanh(c) / (1 + jnp.exp(-o))
+        hs.append(h)
+    return jnp.stack(hs), (h, c)
+
+
+def in_one(walk):
+    """Its results in one array, for weights an eighth as large as what is drawn: gates that are neither open nor closed."""
+
+    def all_results(xs, h0, c0, w_x, w_h, bias, **options):
+        hs, (h, c) = walk(xs, h0, c0, w_x / 8, w_h / 8, bias, **options)
+        return jnp.concatenate([array.reshape(-1) for array in (hs, h, c)])
+
+    return all_results
+
+
 def rows(*x, vectors=0):
     return (x, *(x[-1:],) * vectors)
 
@@ -76,6 +98,15 @@ CASES = {
         partial(matmul, activation="gelu"),
         gelu_64,
         {"several blocks": ((2, 75, 600), (600, 140), (140,)), "one row": ((7,), (7, 5), (5,))},
+    ),
+    "lstm": Case(
+        in_one(lstm),
+        in_one(lstm_64),
+        # Rows of a block: up to 128 and 32. Hidden units: 128 and 32.
+        {
+            "several blocks": ((3, 2, 75, 20), *((2, 75, 140),) * 2, (20, 560), (140, 560), (560,)),
+            "one row": ((2, 3), (2,), (2,), (3, 8), (2, 8), (8,)),
+        },
     ),
 }
 

@@ -12,6 +12,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from nn.kernels.attention import flash_attention
 from nn.kernels.layer_norm import layer_norm
+from nn.kernels.lstm import lstm
 from nn.kernels.matmul import matmul
 from nn.kernels.softmax import softmax
 
@@ -23,6 +24,7 @@ KERNELS = {
     "layer_norm": (layer_norm, [(512, 768), (768,), (768,)]),
     "matmul": (partial(matmul, activation="gelu"), [(500, 1024), (1024, 768), (768,)]),
     "attention": (partial(flash_attention, causal=True), [(2, 1000, 8, 64), (2, 1000, 2, 64), (2, 1000, 2, 64)]),
+    "lstm": (lstm, [(5, 200, 100), (200, 300), (200, 300), (100, 1200), (300, 1200), (1200,)]),
 }
 
 

@@ -1,0 +1,423 @@
+"""LSTM: a step as one program, and the walk over a whole sequence with a backward walk of its own.
+
+The math of a step, for an input x and the state h, c; σ is the sigmoid:
+
+    (z_i, z_f, z_g, z_o) = x W + h U + b        i = σ(z_i)    f = σ(z_f)    g = tanh(z_g)    o = σ(z_o)
+    c′ = f c + i g                              h′ = o tanh c′
+
+(Hochreiter and Schmidhuber 1997, "Long Short-Term Memory", with the forget gate of Gers, Schmidhuber and Cummins 2000.) And
+back, for the slopes dh and dc of h′ and c′, those that come from the steps behind it included:
+
+    dc′ = dc + dh o (1 − tanh² c′)
+    dz_i = dc′ g i (1 − i)    dz_f = dc′ c f (1 − f)    dz_g = dc′ i (1 − g²)    dz_o = dh tanh c′ o (1 − o)
+    dc = dc′ f    dh = dz Uᵀ    dx = dz Wᵀ    dW = Σ xᵀ dz    dU = Σ hᵀ dz    db = Σ dz, over steps and rows
+
+**Cost** of a step, for r rows, n inputs and H hidden: 8 r (n + H) H operations, and twice that backward. For the way back a
+step keeps i, f, g, o and c, so 5 r H numbers of float32 are written and read again. The weights, 4 (n + H) H numbers, are read
+at every step: with few rows they decide, so they should stay in the nearest memory. And steps wait for one another, so that a
+step of a small network costs what it costs to start its programs. Hence as few of these as can be.
+
+**Two arrangements.** On a CPU ("xla") all is done inside the loop, while a step's numbers are in the cache. On an accelerator
+("mosaic", "triton") inside the loop there is only what has to wait: h U and the gates, one program a step, and backward the
+same turned round, dz Uᵀ and the slopes of the gates. x W goes before the walk; dx, dW and dU behind it, as large products.
+
+The Pallas forms have been interpreted, and compiled for machines that were not there. They have never run on real hardware.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from math import prod
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from nn.kernels.choice import Implementation, choose, platform
+
+States = Float[Array, "*batch hidden"]
+InputWeights = Float[Array, "inputs four_hidden"]
+HiddenWeights = Float[Array, "hidden four_hidden"]
+Bias = Float[Array, " four_hidden"]
+
+WIDEST = 1024
+"""The most hidden units for "mosaic", whose program holds all that a block of 128 of them is made of: 10 MiB of float32."""
+
+
+def lstm(
+    xs: Float[Array, "time *batch inputs"],
+    h0: States,
+    c0: States,
+    w_x: InputWeights,
+    w_h: HiddenWeights,
+    bias: Bias,
+    *,
+    implementation: Implementation | None = None,
+    interpret: bool = False,
+) -> tuple[Float[Array, "time *batch hidden"], tuple[States, States]]:
+    """All h of a walk over a sequence, and the last (h, c), in the dtype of xs. Gates and c are computed in float32 or better.
+
+    Args:
+      xs: inputs, time first, with any number of axes of a batch.
+      h0: the output before the first step.
+      c0: the cell before the first step.
+      w_x: W, the columns of i, f, g and o side by side.
+      w_h: U, in the same order.
+      bias: b, in the same order.
+      implementation: which form computes it. None is "xla" on a CPU, where the reference takes 1.2 times its time, forward and
+        back (128 steps of 64 rows, 64 inputs and 128 hidden units, float32, one core). Elsewhere it is "reference", for the
+        Pallas forms "mosaic" (TPU) and "triton" (GPU) have never run on real hardware.
+      interpret: run a Pallas form in Pallas's interpreter, on any platform and slowly.
+
+    Raises:
+      ValueError: if there are no steps, shapes or dtypes do not fit, or the named form cannot run.
+
+    Only "reference" is differentiable in forward mode. All forms are in reverse mode, as often as you like; second derivatives
+    are those of the reference.
+    """
+    if xs.ndim < 2 or xs.shape[0] == 0:
+        raise ValueError(f"lstm expects xs (time, *batch, inputs) with a step at least, got xs.shape={xs.shape}.")
+    _require_fitting("lstm", xs.shape[1:], xs.dtype, h0, c0, w_x, w_h, bias)
+    form = _form("lstm", implementation, interpret, (xs, h0, c0, w_x, w_h, bias))
+    if form == "reference" or (form == "xla" and len(xs) == 1):  # of one step there is no walk to arrange
+        return lstm_reference(xs, h0, c0, w_x, w_h, bias)
+    (time, *batch, inputs), hidden = xs.shape, h0.shape[-1]
+    rows = prod(batch)
+    flat = xs.reshape(time, rows, inputs), h0.reshape(rows, hidden), c0.reshape(rows, hidden)
+    hs, c, _ = _walk((form, interpret), False, (*flat, w_x, w_h, bias))
+    hs = hs.reshape(time, *batch, hidden)
+    return hs, (hs[-1], c.reshape(c0.shape))
+
+
+def lstm_step(
+    x: Float[Array, "*batch inputs"],
+    h: States,
+    c: States,
+    w_x: InputWeights,
+    w_h: HiddenWeights,
+    bias: Bias,
+    *,
+    implementation: Implementation | None = None,
+    interpret: bool = False,
+) -> tuple[States, States]:
+    """(h′, c′): a walk of one step. Arguments as for `lstm`, and x has no axis of time.
+
+    Raises:
+      ValueError: if shapes or dtypes do not fit, or the named form cannot run.
+    """
+    _require_fitting("lstm_step", x.shape, x.dtype, h, c, w_x, w_h, bias)
+    form: Any = _form("lstm_step", implementation, interpret, (x, h, c, w_x, w_h, bias))
+    return lstm(x[None], h, c, w_x, w_h, bias, implementation=form, interpret=interpret)[1]
+
+
+def lstm_reference(
+    xs: Float[Array, "time *batch inputs"], h0: States, c0: States, w_x: InputWeights, w_h: HiddenWeights, bias: Bias
+) -> tuple[Float[Array, "time *batch hidden"], tuple[States, States]]:
+    """The equation, step by step. All is widened, for the slopes of the weights are sums over all steps."""
+    wide = [array.astype(_exact(xs)) for array in (xs, h0, c0, w_x, w_h, bias)]
+    steps, h, c, w_x, w_h, bias = wide
+
+    def step(state, x):
+        h, c = state
+        z = x @ w_x + h @ w_h
+        i, f, g, o = _gates(*jnp.split(z + jnp.broadcast_to(bias, z.shape), 4, axis=-1))
+        h, c = _advance(i, f, g, o, c)
+        return (h, c), h
+
+    state, hs = lax.scan(step, (h, c), steps)
+    return jax.tree.map(lambda array: array.astype(xs.dtype), (hs, state))
+
+
+def _require_fitting(kernel, shape, dtype, h, c, w_x, w_h, bias) -> None:
+    *batch, inputs = shape or (0,)
+    hidden = h.shape[-1] if h.ndim else 0
+    states = (*batch, hidden)
+    shapes = h.shape, c.shape, w_x.shape, w_h.shape, bias.shape
+    if shapes != (states, states, (inputs, 4 * hidden), (hidden, 4 * hidden), (4 * hidden,)):
+        raise ValueError(
+            f"{kernel} expects for inputs {shape} of a step h and c ({''.join(f'{size}, ' for size in batch)}hidden), "
+            f"w_x ({inputs}, 4 hidden), w_h (hidden, 4 hidden) and bias (4 hidden,), "
+            f"got {', '.join(map(str, shapes[:-1]))} and {bias.shape}."
+        )
+    dtypes = sorted({str(dtype), *(str(array.dtype) for array in (h, c, w_x, w_h, bias))})
+    if len(dtypes) > 1 or not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(f"{kernel} expects arrays of one floating-point dtype, got {' and '.join(dtypes)}.")
+
+
+def _form(kernel: str, implementation: Implementation | None, interpret: bool, arrays: tuple[Array, ...]) -> str:
+    refused: dict[str, str | None] = {}
+    if implementation not in (None, "reference", "xla"):
+        from nn.kernels.blocks import refusals  # with Pallas, which takes a moment to import
+
+        refused, hidden = refusals(interpret, *arrays), arrays[1].shape[-1]
+        if hidden > WIDEST:
+            refused["mosaic"] = refused["mosaic"] or f"it takes {WIDEST} hidden units at most, and got {hidden}"
+    return choose(kernel, implementation, best=("xla" if platform() == "cpu" else "reference",), refused=refused)
+
+
+# What all forms share: a step behind the product, there and back, whatever the arrangement of its numbers.
+
+
+def _exact(x):
+    return jnp.promote_types(x.dtype, jnp.float32)
+
+
+def _gates(z_i, z_f, z_g, z_o):
+    return jax.nn.sigmoid(z_i), jax.nn.sigmoid(z_f), jnp.tanh(z_g), jax.nn.sigmoid(z_o)
+
+
+def _advance(i, f, g, o, c):
+    """h′ and c′."""
+    c = f * c + i * g
+    return o * jnp.tanh(c), c
+
+
+def _retreat(i, f, g, o, c, dh, dc):
+    """(dz_i, dz_f, dz_g, dz_o) and the slope of c. To find tanh c′ again is cheaper than to keep it."""
+    shown = jnp.tanh(f * c + i * g)
+    dc = dc + dh * o * (1 - shown * shown)
+    return (dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g), dh * shown * o * (1 - o)), dc * f
+
+
+def _product(a, b, axis_of_a, axis_of_b):
+    """The product of two matrices over one axis of each, summed in float32 or better."""
+    over = (((axis_of_a,), (axis_of_b,)), ((), ()))
+    return lax.dot_general(a, b, over, preferred_element_type=_exact(a))
+
+
+# The walk. `kept` is what the way back needs: the gates, and c before each step.
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _walk(how: tuple[str, bool], keep: bool, arrays):
+    """All h, the last c, and `kept` or None. `how` is the form, and whether Pallas interprets."""
+    form, interpret = how
+    walk = _walk_xla if form == "xla" else partial(_walk_pallas, form, interpret)
+    hs, c, kept = walk(keep, *arrays)
+    return hs, c.astype(hs.dtype), kept
+
+
+def _and_what_is_kept(how, keep, arrays):
+    # Not the lines above but the function itself: a second derivative comes by here, and needs its rule, too.
+    hs, c, kept = _walk(how, True, arrays)
+    return (hs, c, kept if keep else None), (arrays, hs, kept)
+
+
+def _back(how, keep, residuals, slopes):
+    return (_slopes(how, slopes[:2], *residuals),)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _slopes(how, slopes, arrays, hs, kept):
+    form, interpret = how
+    back = _slopes_xla if form == "xla" else partial(_slopes_pallas, form, interpret)
+    results = back(*(slope.astype(_exact(hs)) for slope in slopes), arrays, hs, *kept)
+    return tuple(result.astype(array.dtype) for result, array in zip(results, arrays, strict=True))
+
+
+def _slopes_and_what_is_kept(how, slopes, arrays, hs, kept):
+    return _slopes(how, slopes, arrays, hs, kept), (slopes, arrays)
+
+
+def _slopes_of_slopes(how, residuals, change):
+    """Those of the equation; hs and `kept` are functions of the arrays."""
+
+    def equation(arrays):
+        hs, (_, c) = lstm_reference(*arrays)
+        return hs, c
+
+    return *jax.vjp(lambda slopes, arrays: jax.vjp(equation, arrays)[1](slopes)[0], *residuals)[1](change), None, None
+
+
+_walk.defvjp(_and_what_is_kept, _back)
+_slopes.defvjp(_slopes_and_what_is_kept, _slopes_of_slopes)
+
+
+# XLA's form. The state stands upright, (hidden, rows), and weights multiply from the left: the large matrix of every product is
+# then the weights as they are, and a gate a stretch of whole rows.
+
+
+def _walk_xla(keep, xs, h0, c0, w_x, w_h, bias):
+    exact, hidden = _exact(xs), h0.shape[1]
+    left_x, left_h, bias = w_x.T, w_h.T, bias.astype(exact)[:, None]
+    # σ(z) = tanh(z / 2) / 2 + 1/2, so that one loop computes all four gates.
+    k = np.repeat(np.array([0.5, 0.5, 1, 0.5], exact), hidden)[:, None]
+
+    def step(state, x):
+        h, c = state
+        gates = k * jnp.tanh(k * (_product(left_x, x, 1, 1) + _product(left_h, h, 1, 0) + bias)) + (1 - k)
+        h, next_c = _advance(*jnp.split(gates, 4), c)
+        h = h.astype(xs.dtype)
+        return (h, next_c), (h.T, (gates, c) if keep else None)
+
+    (_, c), (hs, kept) = lax.scan(step, (h0.T, c0.T.astype(exact)), xs)
+    return hs, c.T, kept
+
+
+def _slopes_xla(slope, dc, arrays, hs, gates, cs):
+    xs, h0, _, w_x, w_h, bias = arrays
+    exact, hidden = _exact(xs), h0.shape[1]
+
+    def step(state, now):
+        dh, dc, dw_x, dw_h, db = state
+        x, h, gates, c, slope = now
+        parts, dc = _retreat(*jnp.split(gates, 4), c, dh + slope.T, dc)
+        dz = lax.empty((4 * hidden, x.shape[0]), exact)
+        for n, part in enumerate(parts):  # for a CPU, XLA makes twice the work of a concatenation
+            dz = lax.dynamic_update_slice_in_dim(dz, part, n * hidden, 0)
+        narrow = dz.astype(xs.dtype)
+        sums = dw_x + _product(narrow, x, 1, 0), dw_h + _product(narrow, h, 1, 0), db + dz.sum(1)
+        return (_product(w_h, narrow, 1, 0), dc, *sums), _product(w_x, narrow, 1, 0)
+
+    zeros = [jnp.zeros(shape, exact) for shape in (h0.shape[::-1], w_x.shape[::-1], w_h.shape[::-1], bias.shape)]
+    before = jnp.concatenate([h0[None], hs[:-1]])
+    start = zeros[0], dc.T, *zeros[1:]
+    (dh, dc, dw_x, dw_h, db), dxs = lax.scan(step, start, (xs, before, gates, cs, slope), reverse=True)
+    return dxs.transpose(0, 2, 1), dh.T, dc.T, dw_x.T, dw_h.T, db
+
+
+# The Pallas forms. Gates come first, (4, rows, hidden), so that a program takes its units of all four. Rows and units of zeros
+# fill up the last blocks: a unit whose weights are 0 stays at 0.
+
+
+def _blocks(form: str, rows: int, hidden: int) -> tuple[int, int]:
+    """How many rows and hidden units a program makes: whole lanes of a TPU; powers of two for a GPU, whose products need 16."""
+    if form == "mosaic":
+        return -(-rows // (16 * -(-rows // 128))) * 16, 128
+    return 16 if rows <= 16 else 32, 16 if hidden <= 16 else 32
+
+
+def _over_depth(form: str, depth: int, step: int, add: Callable[[Any, Any], Any], start: Any) -> Any:
+    """The sum of products along their common side: whole for a TPU, in short steps that fit a GPU's registers."""
+    from jax.experimental import pallas as pl
+
+    if form == "mosaic":
+        return add(slice(None), start)
+    return lax.fori_loop(0, depth // step, lambda s, sums: add(pl.ds(s * step, step), sums), start)
+
+
+def _forward_program(z_ref, h_ref, c_ref, w_ref, next_h_ref, next_c_ref, *gates_refs, form):
+    def add(here, sums):
+        h = h_ref[:, here]
+        return tuple(z + _product(h, w_ref[n, here, :], 1, 0) for n, z in enumerate(sums))
+
+    z = tuple(z_ref[n] for n in range(4))
+    gates = _gates(*_over_depth(form, h_ref.shape[1], c_ref.shape[1], add, z))
+    h, next_c_ref[...] = _advance(*gates, c_ref[...])
+    next_h_ref[...] = h.astype(next_h_ref.dtype)
+    for ref in gates_refs:
+        for n, gate in enumerate(gates):
+            ref[n] = gate
+
+
+def _backward_program(slope_ref, gates_ref, c_ref, dc_ref, later_ref, w_ref, dz_ref, before_ref, *, form):
+    """The same turned round. What comes from the step behind it is dz Uᵀ, and `later` that dz."""
+
+    def add(here, dh):
+        for n in range(4):
+            dh = dh + _product(later_ref[n, :, here], w_ref[n, :, here], 1, 1)
+        return dh
+
+    dh = _over_depth(form, later_ref.shape[2], c_ref.shape[1], add, slope_ref[...])
+    parts, before_ref[...] = _retreat(*(gates_ref[n] for n in range(4)), c_ref[...], dh, dc_ref[...])
+    for n, part in enumerate(parts):
+        dz_ref[n] = part.astype(dz_ref.dtype)
+
+
+def _run(program, form, interpret, blocks, arrays, results):
+    """Starts a program for every block of the results.
+
+    Args:
+      program: `_forward_program` or `_backward_program`.
+      form: "mosaic" or "triton".
+      interpret: whether Pallas interprets.
+      blocks: how many rows and hidden units a program makes.
+      arrays: matrices, or four of them, and for each side of the matrices what a program sees of it: its own "rows", its own
+        "units", or None for all.
+      results: shapes and dtypes.
+    """
+    from jax.experimental import pallas as pl
+
+    from nn.kernels.blocks import compiler
+
+    own = dict(zip(("rows", "units"), blocks, strict=True))
+
+    def spec(array, sides):
+        four = array.shape[:-2]
+        seen = [own.get(side, size) for side, size in zip(sides, array.shape[-2:], strict=True)]
+
+        def place(j, i):
+            number = {"rows": i, "units": j, None: 0}
+            return *[0] * len(four), *[number[side] for side in sides]
+
+        return pl.BlockSpec((*four, *seen), place)
+
+    rows, units = results[0].shape[-2:]
+    return pl.pallas_call(
+        partial(program, form=form),
+        grid=(units // blocks[1], rows // blocks[0]),  # rows inside, so that a block of weights stays for all of them
+        in_specs=[spec(*pair) for pair in arrays],
+        out_specs=[spec(result, ("rows", "units")) for result in results],
+        out_shape=results,
+        name=f"lstm{program.__name__.removesuffix('_program')}",
+        **compiler(form, interpret, order=("parallel", "parallel"), numbers=4 * blocks[0] * blocks[1]),
+    )(*(array for array, _ in arrays))
+
+
+OWN, ROWS, UNITS = ("rows", "units"), ("rows", None), (None, "units")
+
+
+def _by_gate(w: Array) -> Array:
+    """(inputs, 4 hidden) → (4, inputs, hidden)."""
+    return w.reshape(w.shape[0], 4, -1).transpose(1, 0, 2)
+
+
+def _filled(x: Array, rows: int, columns: int) -> Array:
+    """With zeros until its last two axes are multiples of these."""
+    return jnp.pad(x, [(0, 0)] * (x.ndim - 2) + [(0, -x.shape[-2] % rows), (0, -x.shape[-1] % columns)])
+
+
+def _walk_pallas(form, interpret, keep, xs, h0, c0, w_x, w_h, bias):
+    exact, (rows, hidden) = _exact(xs), h0.shape
+    blocks = _blocks(form, rows, hidden)
+    z = jnp.einsum("tri,nik->tnrk", xs, _by_gate(w_x), preferred_element_type=exact)
+    z = _filled(z + jnp.broadcast_to(bias.astype(exact).reshape(4, 1, hidden), z.shape), *blocks)
+    w = _filled(_by_gate(w_h), blocks[1], blocks[1])
+    shape = z.shape[2:]
+    results = [jax.ShapeDtypeStruct(shape, xs.dtype), jax.ShapeDtypeStruct(shape, exact)]
+    results += [jax.ShapeDtypeStruct((4, *shape), exact)] * keep
+
+    def step(state, z):
+        h, c = state
+        arrays = [(z, OWN), (h, ROWS), (c, OWN), (w, UNITS)]
+        h, next_c, *gates = _run(_forward_program, form, interpret, blocks, arrays, results)
+        return (h, next_c), (h, (*gates, c) if keep else None)
+
+    (_, c), (hs, kept) = lax.scan(step, (_filled(h0, *blocks), _filled(c0.astype(exact), *blocks)), z)
+    return hs[:, :rows, :hidden], c[:rows, :hidden], kept
+
+
+def _slopes_pallas(form, interpret, slope, dc, arrays, hs, gates, cs):
+    xs, h0, _, w_x, w_h, _ = arrays
+    exact, (rows, hidden) = _exact(xs), h0.shape
+    blocks = _blocks(form, rows, hidden)
+    w = _filled(_by_gate(w_h), blocks[1], blocks[1])
+    results = [jax.ShapeDtypeStruct(gates.shape[1:], xs.dtype), jax.ShapeDtypeStruct(cs.shape[1:], exact)]
+
+    def step(state, now):
+        (later, dc), (slope, gates, c) = state, now
+        arrays = [(slope, OWN), (gates, OWN), (c, OWN), (dc, OWN), (later, ROWS), (w, ("units", None))]
+        dz, dc = _run(_backward_program, form, interpret, blocks, arrays, results)
+        return (dz, dc), dz
+
+    start = jnp.zeros(gates.shape[1:], xs.dtype), _filled(dc, *blocks)
+    (_, dc), dzs = lax.scan(step, start, (_filled(slope, *blocks), gates, cs), reverse=True)
+    dzs = dzs[:, :, :rows, :hidden]
+    sums = partial(jnp.einsum, preferred_element_type=exact)
+    before = jnp.concatenate([h0[None], hs[:-1]])
+    dxs, dh = sums("tnrk,nik->tri", dzs, _by_gate(w_x)), sums("nrk,nhk->rh", dzs[0], _by_gate(w_h))
+    dw_x, dw_h = sums("tri,tnrk->ink", xs, dzs), sums("trh,tnrk->hnk", before, dzs)
+    db = dzs.sum((0, 2), dtype=exact)
+    return dxs, dh, dc[:rows, :hidden], dw_x.reshape(w_x.shape), dw_h.reshape(w_h.shape), db.reshape(-1)
