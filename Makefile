@@ -23,20 +23,22 @@ or name one (make PYTHON=/path/to/python).
 .PHONY: help setup demo test test-slow compile-check lint lab lessons notebooks clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' Makefile
+	@echo '  PYTHON=…            to make .venv with it: make PYTHON=python3.13 setup'
+	@echo '  ARGS="…"            for the program that is run: make test ARGS="-k relu"'
 
 setup: .venv/installed  ## make .venv and install the project with its tests
 
-demo: .venv/installed  ## does transfer help here? run the main job, python -m transfer
+demo: .venv/installed  ## does transfer help here? run python -m transfer
 	$(python) -m transfer $(ARGS)
 
 test: .venv/installed  ## run the tests
 	$(python) -m pytest -m "not slow and not compile_check" -n auto --maxprocesses 4 $(ARGS)
 
 test-slow: .venv/installed-lessons  ## run the tests that take long or start processes
-	$(python) -m pytest -m slow $(ARGS)
+	$(python) -m pytest -m slow -n auto --maxprocesses 4 $(ARGS)
 
-compile-check: .venv-compilers/installed  ## compile kernels and training steps for a TPU and a GPU that are not here
+compile-check: .venv-compilers/installed  ## compile for a TPU and a GPU that are not here
 	JAX_PLATFORMS=cpu .venv-compilers/bin/python -m pytest -m compile_check $(ARGS)
 
 lint: .venv/installed-lessons  ## check style with ruff and types with pyright
@@ -53,7 +55,7 @@ lessons: .venv/installed-lessons  ## execute every lesson notebook in a kernel o
 notebooks: .venv/installed-lessons  ## build the lesson notebooks from their sources
 	$(python) -m lessons build $(ARGS)
 
-clean:  ## remove .venv, the reports and every cache
+clean:  ## remove environments, reports and caches from this folder
 	rm -rf .venv .venv-compilers reports build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from itertools import groupby
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,11 +24,13 @@ def list_exercises() -> int:
     with console.status("Running the tests of what you have written …"):
         found = states(exercises)
     table = Table(box=None, pad_edge=False)
-    for column in ("topic", "exercise", "title", "state"):
-        table.add_column(column)
-    for exercise in exercises:
-        state, _ = found[exercise.name]
-        table.add_row(exercise.topic, exercise.name, exercise.title, f"[{STYLES[state]}]{state}")
+    for column in ("exercise", "title", "state"):
+        table.add_column(column, no_wrap=column == "exercise")  # a name is there to be typed
+    for topic, of_topic in groupby(exercises, key=lambda exercise: exercise.topic):
+        table.add_row(f"[bold]{topic}[/bold]")
+        for exercise in of_topic:
+            state, _ = found[exercise.name]
+            table.add_row(f"  {exercise.name}", exercise.title, f"[{STYLES[state]}]{state}")
     console.print(table)
     passing = sum(state == PASSING for state, _ in found.values())
     go_on = goodbye(exercises) if passing == len(exercises) else "Go on with: python -m exercises next"
@@ -123,19 +126,23 @@ def reset(names: list[str], yes: bool) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(prog="python -m exercises", description="Exercises that mirror the library.")
+    about = "Exercises: write yourself what the library has; tests say what is right so far, and what is not."
+    top = argparse.ArgumentParser(prog="python -m exercises", description=about)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="list | next | check | hint | reset")
-    verbs.add_parser("list", help="the exercises in order, and how far you are")
-    verbs.add_parser("next", help="what to do now")
-    named = {"check": "test what you wrote", "hint": "a nudge; --level 2 and 3 say more", "reset": "a fresh blank"}
-    for verb, text in named.items():
-        added = verbs.add_parser(verb, help=text)
-        count = "*" if verb == "check" else 1
-        added.add_argument("names", nargs=count, metavar="NAME", help="an exercise or a topic, as `list` shows them")
-        if verb == "hint":
-            added.add_argument("--level", type=int, choices=range(1, len(HINT_TIERS) + 1), default=1)
-        if verb == "reset":
-            added.add_argument("--yes", action="store_true", help="do it; your file is kept beside the blank")
+    for verb, names, text in (
+        ("list", None, "show the exercises in order, and how far you are"),
+        ("next", None, "show the first exercise that does not pass, and what to do now"),
+        ("check", "*", "test what you wrote (all of it, if nothing is named)"),
+        ("hint", 1, "say where to look; --level 2 and 3 say more"),
+        ("reset", 1, "bring the blank back; what you wrote is kept beside it"),
+    ):
+        added = verbs.add_parser(verb, help=text, description=f"{text.capitalize()}.")
+        if names:
+            added.add_argument("names", nargs=names, metavar="NAME", help="an exercise or a topic, as `list` shows them")
+    verbs.choices["hint"].add_argument(
+        "--level", type=int, choices=range(1, len(HINT_TIERS) + 1), default=1, help="how much it says (default: 1)"
+    )
+    verbs.choices["reset"].add_argument("--yes", action="store_true", help="do it; without it, only what would happen is said")
     return top
 
 

@@ -13,7 +13,7 @@
 # function that you can write, a version of it for many inputs at once, and a version that is compiled. You will see how the
 # first is possible by building it yourself: a program that differentiates programs, in fewer than a hundred lines.
 #
-# Needed: Python, NumPy arrays, and what a derivative is. Time: about half a minute to run on a laptop.
+# Needed: Python, NumPy arrays, and what a derivative is. Time: under half a minute to run on two cores.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -764,5 +764,6 @@ assert first_call > 3 * later_call and without_jit > 3 * later_call, "jit is slo
 # 3. Write a loop of 1,000 multiplications in a compiled function, once as a Python `for`, once as `jax.lax.fori_loop`. How long
 #    does the first call take, and why?
 #
-# **Exercise:** `pytest exercises/01_arrays`: write `numerical_gradient`, `bootstrap_means`, `unbroadcast`, `topological_order`
-# and `backward` yourself. `python -m exercises next` says where to begin.
+# **Exercise:** write `numerical_gradient`, `bootstrap_means`, `unbroadcast`, `topological_order` and `backward` yourself. In
+# the folder of the course, `python -m exercises next` says where to begin, and `python -m pytest exercises/01_arrays` tests
+# what you have written.

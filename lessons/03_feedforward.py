@@ -12,7 +12,7 @@
 # You will build a network that can, from two steps of arithmetic (a weighted sum, and a cut at zero), see *why* it can, and
 # then use the same network to read handwriting, beside two simpler methods that keep it honest.
 #
-# Needed: lesson 01 (arrays, gradients, keys, `jit`). Time: about half a minute to run on a laptop.
+# Needed: lesson 01 (arrays, gradients, keys, `jit`). Time: about half a minute to run on two cores.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -464,5 +464,6 @@ assert weights < x.size / 5, "with fewer numbers to keep"
 #    like after training, and why?
 # 3. Give the nearest neighbour and the network only 100 digits each. Who suffers more?
 #
-# **Exercise:** `pytest exercises/03_feedforward`: write `linear`, `relu`, `softmax`, `softmax_cross_entropy` and
-# `variance_scaling` yourself. `python -m exercises next` says where to begin.
+# **Exercise:** write `linear`, `relu`, `softmax`, `softmax_cross_entropy` and `variance_scaling` yourself. In the folder of
+# the course, `python -m exercises next` says where to begin, and `python -m pytest exercises/03_feedforward` tests what you
+# have written.

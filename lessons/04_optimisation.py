@@ -14,7 +14,7 @@
 # in hand*, and *what keeps it from learning by heart*. For each you will measure what it is worth, and twice the answer will
 # be: here, nothing.
 #
-# Needed: lesson 03 (layers, loss, batches, `fit`, intervals). Time: under a minute and a half to run on two cores.
+# Needed: lesson 03 (layers, loss, batches, `fit`, intervals). Time: about a minute to run on two cores.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -643,5 +643,6 @@ for name in ("weight decay", "dropout", "early stopping"):
 #    norm change the answer?
 # 3. Make 60% of the labels wrong, then 85%. How far can a network be misled and still read? Which method holds out longest?
 #
-# **Exercise:** `pytest exercises/04_optimisation`: write `momentum_step`, `adamw_step`, `warmup_cosine_decay_schedule`,
-# `clip_gradients`, `layer_norm` and `dropout` yourself. `python -m exercises next` says where to begin.
+# **Exercise:** write `momentum_step`, `adamw_step`, `warmup_cosine_decay_schedule`, `clip_gradients`, `layer_norm` and
+# `dropout` yourself. In the folder of the course, `python -m exercises next` says where to begin, and
+# `python -m pytest exercises/04_optimisation` tests what you have written.

@@ -9,8 +9,7 @@
 # By the end you will have measured that, built the cells that remember longer, and used them to forecast the sun, to
 # tell languages apart by a name, and to invent names.
 #
-# Needed: lesson 03 (layers, loss, Adam, `fit`), lesson 04 (initialisation, clipping). Time: about a minute and a half
-# on two cores.
+# Needed: lesson 03 (layers, loss, Adam, `fit`), lesson 04 (initialisation, clipping). Time: about a minute to run on two cores.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -819,5 +818,6 @@ assert len(new) > 100, "and invents"
 #    get right that it got wrong before? And does it catch up with the pairs of letters, if it may train for longer, or if
 #    its gates begin open (a 3 in the middle third of its cell's `dense_i.bias`)?
 #
-# **Exercise:** `pytest exercises/06_recurrence`: write `simple_step`, `lstm_step`, `gru_step`, `reverse_sequences` and
-# `last_outputs` yourself. `python -m exercises next` says where to begin.
+# **Exercise:** write `simple_step`, `lstm_step`, `gru_step`, `reverse_sequences` and `last_outputs` yourself. In the folder
+# of the course, `python -m exercises next` says where to begin, and `python -m pytest exercises/06_recurrence` tests what you
+# have written.

@@ -15,8 +15,7 @@
 # By the end you will have trained such a pair by hand, seen it forget part of what it was shown and mended that, drawn digits
 # on demand, made digits out of 4×4 pixels, and turned a knob that nobody built.
 #
-# Needed: lessons 03 to 06 (networks, Adam, batch normalization, convolution, `scan`). Time: about a minute and a
-# quarter to run on two cores.
+# Needed: lessons 03 to 06 (networks, Adam, batch normalization, convolution, `scan`). Time: under a minute to run on two cores.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -627,5 +626,6 @@ assert abs(rival[:, 3].mean() - alone[:, 3].mean()) < 0.06, "and read about as w
 # 2. Use a knob for *slant* instead of ink: measure how far the lower half of a digit's ink lies to the left of the upper half.
 # 3. Lower `reconstruction` from 100 to 30 and to 10. When does the judge win, and what do the pictures look like then?
 #
-# **Exercise:** `pytest exercises/07_adversarial`: the losses of both sides, whose gradient goes where, the points between,
-# the gradient penalty, and the count of modes. `python -m exercises next` says where to begin.
+# **Exercise:** write `non_saturating_discriminator_loss`, `non_saturating_generator_loss`, `discriminator_objective`,
+# `interpolate`, `gradient_penalty` and `mode_counts` yourself. In the folder of the course, `python -m exercises next` says
+# where to begin, and `python -m pytest exercises/07_adversarial` tests what you have written.

@@ -13,8 +13,8 @@
 # from a look-up in a table, see why its scores are divided by a root, watch it find the right place by itself, and then train
 # a **Transformer**, which is made of little else, to write English names in Ukrainian, beside three simpler methods.
 #
-# Needed: lessons 03 to 06 (layers, optimisers, recurrence). You need not read Ukrainian. Time: about a minute and a half on a
-# laptop.
+# Needed: lessons 03 to 06 (layers, optimisers, recurrence). You need not read Ukrainian. Time: about a minute to run on two
+# cores.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -637,5 +637,6 @@ assert np.mean(near) > 0.8, "it looks where it spells"
 # 3. Train the Transformer with four heads, or with two layers, or for as many steps again. Which of these helps with names of
 #    several words? Use a part of the *training* names to choose: the test names are for the end.
 #
-# **Exercise:** `pytest exercises/08_attention`: write `attention_weights`, `dot_product_attention`, `causal_mask`,
-# `padding_mask`, `sinusoidal_positions` and `rotary` yourself. `python -m exercises next` says where to begin.
+# **Exercise:** write `attention_weights`, `dot_product_attention`, `causal_mask`, `padding_mask`, `sinusoidal_positions` and
+# `rotary` yourself. In the folder of the course, `python -m exercises next` says where to begin, and
+# `python -m pytest exercises/08_attention` tests what you have written.

@@ -14,8 +14,8 @@
 # hold them against methods that are older than neural networks: tables of counted letters, and the compressors on your own
 # machine. The networks will not win; why not, and what would change it, is worth knowing.
 #
-# Needed: lessons 03, 04, 06 and 08 (layers, optimisers, letters one by one, attention). Time: about a minute and a half on a
-# laptop.
+# Needed: lessons 03, 04, 06 and 08 (layers, optimisers, letters one by one, attention). Time: under a minute and a half to
+# run on two cores.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -595,5 +595,6 @@ assert min(near.values()) > 0.4, "they look at their neighbours, far more than e
 # 3. Let GPT go on learning while it reads, as the compressor does: after each judged piece of a page, take one small step of
 #    gradient descent on that piece. How much of the gap to LZMA is closed?
 #
-# **Exercise:** `pytest exercises/09_gpt_bert`: write `next_token_loss`, `top_k_filter`, `top_p_filter`, `sample_token`
-# and `mask_tokens` yourself. `python -m exercises next` says where to begin.
+# **Exercise:** write `next_token_loss`, `top_k_filter`, `top_p_filter`, `sample_token` and `mask_tokens` yourself. In the
+# folder of the course, `python -m exercises next` says where to begin, and `python -m pytest exercises/09_gpt_bert` tests
+# what you have written.

@@ -292,7 +292,9 @@ print(f"scores change by {merged_gap:.6f} when A B is merged into W, and by {unm
 # ## So, how much should move?
 #
 # Five seeds, each with its own pretrained network and its own hundred pictures; all ways get the same. The rates and α were
-# fixed beforehand. First the test that one would do: new pictures of the *target*.
+# fixed beforehand. One more control stands beside them, "fine-tune, shuffled". It is fine-tuned, too, but from a network that
+# has learned MNIST's pictures with their labels *shuffled*, dealt out at random: as many pictures and steps, and nothing in the
+# labels to learn about digits. First the test that one would do: new pictures of the *target*.
 
 # %%
 here, elsewhere = run(FINE_TUNING), run(FINE_TUNING_ELSEWHERE)
@@ -318,13 +320,13 @@ plt.show()
 show(gain_here, rows_here)
 
 # %% [markdown]
-# Grey intervals hold 0. With a hundred pictures of its own the target hardly needs the source: whatever we do
-# with it, the differences are within a point or two, and mostly grey. (A head on random features, the control, is worse.) If
-# this were all, you would fine-tune and be done.
+# Grey intervals hold 0. With a hundred pictures of its own the target hardly needs the source: whatever we do with
+# it, the differences are within a point or two, and mostly grey, even where the source's labels were shuffled. (A head on
+# random features is worse.) If this were all, you would fine-tune and be done.
 #
 # Now take *the same networks*, and show them MNIST again. Since they were pretrained no label has told them anything about
-# MNIST (and the controls never heard of it). A network in use meets that: its last training was on the newest pictures, and
-# then old ones come back. (Here the differences are to *fine-tuning*.)
+# MNIST (the network from scratch and random features have never seen it). A network in use meets that: its last training was
+# on the newest pictures, and then old ones come back. (Here the differences are to *fine-tuning*.)
 
 # %%
 gain_elsewhere, rows_elsewhere = gains(elsewhere)
@@ -339,8 +341,9 @@ show(gain_elsewhere, rows_elsewhere)
 # them read MNIST worse than the pretrained network did: their heads are new, and have learned from a hundred pictures of
 # other digits.)
 #
-# And the other control: a probe on random features is the worst of all. To leave a network alone is worth something only if it
-# has learned something.
+# And the other two controls. A probe on random features is the worst of all: to leave a network alone is worth something only
+# if it has learned something. Fine-tuned from shuffled labels, a network reads MNIST no better than one from scratch, though it
+# had seen all 4,000 pictures. So it is not the pictures alone: what is kept is what their *labels* taught.
 #
 # So "which way is best?" has no answer before you say *on which pictures*. On pictures like the hundred, these five seeds do
 # not decide. If the old pictures may come back, hold on to what was pretrained: here it cost little.
@@ -403,8 +406,8 @@ for name, differences in costs.items():
 # it does not quite fit. (The bands hold what seeds differ by; the printed differences are paired, and do not.)
 #
 # And if A's layers may *move* on? Then they start B off. Two controls again. Is it what A's labels taught? Copy layers of a
-# network that saw A's pictures with the labels *shuffled*, dealt out at random. And training longer on B might be worth as
-# much: compare with B's own four layers, copied and trained on in the same way.
+# network that saw A's pictures with their labels shuffled. And training longer on B might be worth as much: compare with B's
+# own four layers, copied and trained on in the same way.
 
 # %%
 moving_arms = ("A moving", "A shuffled moving", "B moving")
@@ -534,6 +537,9 @@ for way in ("linear probe", "probe, then fine-tune", "L2-SP", "LoRA"):
     assert gain_elsewhere[way][1] > 0, f"{way} keeps more than fine-tuning"
 assert gain_elsewhere["fine-tune, gently"][0] < gain_elsewhere["probe, then fine-tune"][1], "a smaller rate alone does not"
 assert gain_elsewhere["random features"][2] < 0 and gain_elsewhere["scratch"][2] < 0, "it is what was pretrained that is kept"
+assert gain_elsewhere["fine-tune, shuffled"][2] < 0, "and what the labels taught"
+from_shuffled, from_scratch = (rows_elsewhere[name].accuracy.mean for name in ("fine-tune, shuffled", "scratch"))
+assert from_shuffled < from_scratch + 0.03, "without them the pictures are no better than nothing"
 assert same == [True, True, False, False]
 first, *_, last = costs["A frozen"]
 assert last.high < 0 and last.mean < first.mean - 0.04, "the last layers cost, and more than the first"
@@ -565,5 +571,6 @@ assert "missing: hidden.0.kernel" in refusal and "unexpected: layers.0.kernel" i
 #    network from scratch (`layer_curve.trained(layer_curve.untrained(seed, layer_curve.B), seed, layer_curve.B)`). Does it
 #    reach more than B's own layers, copied and trained on? Which of the two starts again from a new head, and a high rate?
 #
-# **Exercise:** `pytest exercises/13_fine_tuning`: write `matches`, `trains`, `what_moved`, `lora`, `l2_sp` and
-# `distillation_loss` yourself. `python -m exercises next` says where to begin.
+# **Exercise:** write `matches`, `trains`, `what_moved`, `lora`, `l2_sp` and `distillation_loss` yourself. In the folder of
+# the course, `python -m exercises next` says where to begin, and `python -m pytest exercises/13_fine_tuning` tests what you
+# have written.

@@ -17,7 +17,7 @@
 # By the end you will have planted three causes of harm, told them apart by training runs that differ in one thing, and learned
 # how many questions you may ask before chance answers one of them.
 #
-# Needed: lessons 12 and 13. Time: about a minute and a half to run on two cores.
+# Needed: lessons 12 and 13. Time: about a minute to run on two cores.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -424,5 +424,6 @@ assert points(healthy, "one head", "scratch")[0] > 0, "training together helps"
 # 3. Plant a cause that is not among the four, such as a source whose images are upside down. Is it found out, or does another
 #    name get the blame?
 #
-# **Exercise:** `pytest exercises/14_negative_transfer`: write `holm`, `match_classes`, `fresh_head` and `consistent_causes`
-# yourself. `python -m exercises next` says where to begin.
+# **Exercise:** write `holm`, `match_classes`, `fresh_head` and `consistent_causes` yourself. In the folder of the course,
+# `python -m exercises next` says where to begin, and `python -m pytest exercises/14_negative_transfer` tests what you have
+# written.

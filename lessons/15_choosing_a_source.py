@@ -15,8 +15,8 @@
 # By the end you will have turned the answers into numbers in four ways, know how often the numbers are right, and where they
 # lead you astray.
 #
-# Needed: lessons 03 (cross-entropy, intervals) and 12 (pretraining, features, linear probe). Time: about a minute on two
-# cores.
+# Needed: lessons 03 (cross-entropy, intervals) and 12 (pretraining, features, linear probe). Time: under a minute to run on
+# two cores.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -593,5 +593,6 @@ assert passes["fine-tuning"] > 30 * passes["a score"], "to ask is cheaper than t
 #    sources gain? Is a good first layer rarer than a good last one?
 # 3. Choose by the mean rank of LogME and NCE. Is it better than either? Count seeds, and mind that you have seen the answer.
 #
-# **Exercise:** `pytest exercises/15_choosing_a_source`: write `nce`, `leep`, `h_score`, `cka` and `log_evidence` yourself.
-# `python -m exercises next` says where to begin.
+# **Exercise:** write `nce`, `leep`, `h_score`, `cka` and `log_evidence` yourself. In the folder of the course,
+# `python -m exercises next` says where to begin, and `python -m pytest exercises/15_choosing_a_source` tests what you have
+# written.

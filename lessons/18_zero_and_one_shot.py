@@ -6,7 +6,7 @@
 # ---
 
 # %% [markdown]
-# # Zero-shot and one-shot: can you recognize what you have never seen?
+# # Zero and one shot: can you recognise what you have never seen?
 #
 # You have never met a zebra. Somebody tells you: *it looks like a white horse, with stripes.* You would know one at once,
 # because you know what white is, what stripes are, and how a horse stands. A network that has been taught twenty names knows
@@ -15,8 +15,8 @@
 # Three answers: from a description (**zero-shot**: no picture at all), from one picture (**one-shot**), and from a sentence,
 # by putting pictures and words in one space.
 #
-# Needed: lessons 05 (convolution), 08 (softmax as attention) and 12 (features, prototypes, paired intervals). Time: a minute
-# and a half on two cores.
+# Needed: lessons 05 (convolution), 08 (softmax as attention) and 12 (features, prototypes, paired intervals). Time: about a
+# minute to run on two cores.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -469,5 +469,6 @@ assert sentence_gain.low > 0, "sentences name what was never seen, and random on
 # 3. Describe the digits by the seven segments of a pocket calculator in place of our ten attributes. Write the table first,
 #    run it once, and report what comes out.
 #
-# **Exercise:** `pytest exercises/18_zero_and_one_shot`: write `direct_attribute_prediction`, `eszsl`, `sample_episode`,
-# `prototypical_loss` and `contrastive_loss` yourself. `python -m exercises next` says where to begin.
+# **Exercise:** write `direct_attribute_prediction`, `eszsl`, `sample_episode`, `prototypical_loss` and `contrastive_loss`
+# yourself. In the folder of the course, `python -m exercises next` says where to begin, and
+# `python -m pytest exercises/18_zero_and_one_shot` tests what you have written.

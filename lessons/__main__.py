@@ -1,4 +1,4 @@
-"""`python -m lessons`: list the lessons, run one as a program, build its notebook, check what is built."""
+"""`python -m lessons list | run | build | check`: which lessons there are, and whether each notebook is its source executed."""
 
 import argparse
 import os
@@ -10,17 +10,24 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lessons import bootstrap, execution, notebooks
 from lessons.notebooks import LESSONS, Lesson
 
+ON_TWO_CORES = " to run on two cores"
+"""How a lesson ends what it says of its time."""
+
 
 def show_list(lessons: Sequence[Lesson]) -> int:
-    table = Table("", "lesson", "time", "notebook", box=None, padding=(0, 2, 1, 0))
+    """What each lesson says of itself, and whether its notebook was built from the source that is there."""
+    table = Table("", "lesson", "to run on two cores", "notebook", box=None, padding=(0, 2, 1, 0), pad_edge=False)
     for lesson in lessons:
-        state = "current" if not notebooks.problems(lesson) else "not current" if lesson.notebook.exists() else "none"
-        table.add_row(lesson.number, f"[bold]{lesson.title}[/bold]\n{lesson.question}", lesson.time, state)
+        state = "up to date" if not notebooks.problems(lesson) else "out of date" if lesson.notebook.exists() else "not built"
+        about = Text.assemble((lesson.title, "bold"), f"\n{lesson.question[:1].upper()}{lesson.question[1:]}")
+        table.add_row(lesson.number, about, lesson.time.removesuffix(ON_TWO_CORES), state)
     Console().print(table)
+    print("\n`make lab` opens them in Jupyter; `python -m lessons run 03` runs one here, without its pictures.")
     return 0
 
 
@@ -69,7 +76,7 @@ def check(lessons: Sequence[Lesson], *, execute: bool, expected: float, limit: f
             if result.seconds > expected:
                 remarks.append(f"{lesson.name}: took {result.seconds:.0f} s, more than the {expected:.0f} s it should")
         size = f"{lesson.notebook.stat().st_size / 1000:.0f} KB" if lesson.notebook.exists() else ""
-        table.add_row(lesson.name, "FAILED" if found and not ran else "current", size, ran, seconds)
+        table.add_row(lesson.name, "FAILED" if found and not ran else "up to date", size, ran, seconds)
         complaints += [f"{lesson.name}: {problem}" for problem in found]
     Console().print(table)
     for remark in remarks:
@@ -81,16 +88,19 @@ def check(lessons: Sequence[Lesson], *, execute: bool, expected: float, limit: f
 
 def main(arguments: Sequence[str] | None = None, folder: Path = LESSONS) -> int:
     """The command line; returns the exit code: 0 done, 1 a lesson failed, 2 asked for what there is not."""
-    parser = argparse.ArgumentParser(prog="python -m lessons", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m lessons", description="Lists the lessons, runs them as programs, builds their notebooks, checks these."
+    )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="list | run | build | check")
-    verbs.add_parser("list", help="number, title, question, time, and whether the notebook is current")
+    what = "show number, title, question and time of each lesson, and whether its notebook is up to date"
+    verbs.add_parser("list", help=what, description=f"{what.capitalize()}.")
     for verb, many, what in (
-        ("run", "+", "run lessons as programs, figures drawn but not shown"),
-        ("build", "*", "execute lessons and write their notebooks (default: all)"),
-        ("check", "*", "compare notebooks with their sources, then execute them afresh (default: all)"),
+        ("run", "+", "run lessons as programs; their figures are drawn, and not shown"),
+        ("build", "*", "execute lessons and write their notebooks (all, if none is named)"),
+        ("check", "*", "compare notebooks with their sources, then execute them afresh (all, if none is named)"),
     ):
-        verbs.add_parser(verb, help=what, description=what).add_argument(
-            "names", nargs=many, metavar="NAME", help="03, 3, 03_feedforward or feedforward"
+        verbs.add_parser(verb, help=what, description=f"{what.capitalize()}.").add_argument(
+            "names", nargs=many, metavar="NAME", help="a lesson: 03, 3, 03_feedforward or feedforward"
         )
     for verb in ("build", "check"):
         verbs.choices[verb].add_argument(
@@ -99,7 +109,7 @@ def main(arguments: Sequence[str] | None = None, folder: Path = LESSONS) -> int:
     verbs.choices["check"].add_argument(
         "--expected", type=float, default=90, metavar="SECONDS", help="warn when a lesson takes longer (default: 90)"
     )
-    verbs.choices["check"].add_argument("--no-execute", action="store_true", help="only what takes no time")
+    verbs.choices["check"].add_argument("--no-execute", action="store_true", help="only compare, which takes no time")
     options = parser.parse_args(arguments)
     try:
         lessons = notebooks.choose(getattr(options, "names", []), notebooks.find(folder))

@@ -107,20 +107,22 @@ class Lesson:
         return next((cell.text for cell in self.cells if cell.kind == "markdown"), "")
 
     @property
-    def title(self) -> str:
-        """The first heading."""
+    def _heading(self) -> str:
         return next((line.lstrip("# ") for line in self._opening.splitlines() if line.startswith("#")), self.topic)
 
     @property
+    def title(self) -> str:
+        """The first heading, up to its colon."""
+        return self._heading.partition(": ")[0]
+
+    @property
     def question(self) -> str:
-        """The question that the first paragraph asks, or its first sentence where it asks none."""
-        paragraphs = [p for p in self._opening.split("\n\n") if p.strip() and not p.startswith("#")]
-        sentences = re.split(r"(?<=[.?!])\s+", " ".join(paragraphs[0].split())) if paragraphs else [""]
-        return next((s for s in sentences if s.endswith("?")), sentences[0])
+        """What the first heading asks after its colon."""
+        return self._heading.partition(": ")[2]
 
     @property
     def time(self) -> str:
-        """What follows "Time:" in the opening cell."""
+        """What follows "Time:" in the opening cell, such as "about a minute to run on two cores"."""
         found = re.search(r"Time:\s*(.+?)(?:\.\s|\.?$)", " ".join(self._opening.split()))
         return found.group(1) if found else "?"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from exercises.runner.catalogue import load_catalogue
+from lessons.notebooks import find
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,6 +58,11 @@ def lesson_results():
 def test_every_lesson_is_in_the_table():
     lessons = {f"lessons/{path.stem}.ipynb" for path in (ROOT / "lessons").glob("[0-9][0-9]_*.py")}
     assert {notebook for notebook, _ in lesson_results()} == lessons
+
+
+@pytest.mark.parametrize("lesson", find(), ids=lambda lesson: lesson.name)
+def test_a_lesson_has_the_name_and_the_question_that_it_begins_with(lesson):
+    assert f"| {lesson.number} | [{lesson.title}](lessons/{lesson.name}.ipynb): {lesson.question} |" in README
 
 
 @pytest.mark.parametrize("notebook", sorted({notebook for notebook, _ in lesson_results()}))

@@ -86,6 +86,16 @@ def test_every_target_is_declared_and_documented():
     assert set(re.findall(r"^([a-z-]+):.*## \S", makefile, re.MULTILINE)) == TARGETS
 
 
+def test_make_alone_lists_the_targets_and_what_can_be_set(clone):
+    lines = clone.make().stdout.splitlines()
+    listed = {words[1] for words in map(str.split, lines) if words[0] == "make"}
+    assert listed == TARGETS and max(map(len, lines)) <= 80
+    for line in lines:  # at least two spaces between the columns
+        assert re.match(r"  (make [a-z-]+|PYTHON=…|ARGS=\"…\")  +\S", line)
+    assert "make PYTHON=" in lines[-2] and "make test ARGS=" in lines[-1]
+    assert not clone.calls()
+
+
 def test_pre_commit_runs_what_make_lint_runs():
     lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert lint

@@ -3,9 +3,11 @@
 import argparse
 import itertools
 import shlex
+import shutil
 import signal
 import sys
 import tempfile
+import textwrap
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -24,20 +26,22 @@ wherever an interval holds 0. Writes report.html, report.json and the figures to
 A source or a target is a folder, or a set by name: digits, mnist_5k, glyphs, animals, or one of TensorFlow Datasets. A
 folder has a folder for each class, of png, jpg, bmp, gif, webp or tif pictures of any size:
 
-  DIR/CLASS/*.png                               a quarter of each class is kept for the test
-  DIR/train/CLASS/*.png, DIR/test/CLASS/*.png   the test pictures are yours to choose
+  DIR/CLASS/*.png         a quarter of each class is kept for the test
+  DIR/train/CLASS/*.png   and DIR/test/CLASS/*.png: you choose the test pictures
 
 With several sources the report ranks them: by scores, by a trial, and by what came of them.
 """
 
 EXAMPLES = """\
 examples:
-  python -m transfer                                          the two of the README
-  python -m transfer --list                                   what there is
-  python -m transfer --source mnist_5k --target digits        your own pictures: a folder in place of a name
-  python -m transfer --source birds/ cats/ --target dogs/ --shots 1 5 20 --methods fine-tune prototypes --seeds 5
+  python -m transfer                                     the two of the README
+  python -m transfer --list                              what there is
+  python -m transfer --source mnist_5k --target digits   or folders of your own
+  python -m transfer --source birds/ cats/ --target dogs/ --shots 1 5 20 \\
+      --methods fine-tune prototypes --seeds 5
   python -m transfer --experiment few_labels --shots 1 10 --seeds 4
-  python -m transfer --experiment negative_transfer --methods joint "joint, shifted labels"
+  python -m transfer --experiment negative_transfer \\
+      --methods joint "joint, shifted labels"
 
 Ctrl-C stops, and reports the seeds that finished. Each is kept in OUT/<experiment>/seeds-….json as soon as it is
 finished: the same command goes on from there, also after a kill. A report of other settings is kept beside the new one.
@@ -54,25 +58,39 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
+def filled(text: str) -> str:
+    """The text with its paragraphs broken where the terminal ends; those that hold indented lines stay as they are."""
+    width = shutil.get_terminal_size().columns - 2  # as argparse has it
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(p if "\n  " in f"\n{p}" else textwrap.fill(p, width) for p in paragraphs)
+
+
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     """Reads the command line; refuses what can be refused without loading anything."""
     parser = OneLineParser(
         prog="python -m transfer",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
+        description=filled(DESCRIPTION),
+        epilog=filled(EXAMPLES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # --seed 3 would be read as --seeds 3, and 3 seeds are not seed 3
     )
     parser.add_argument("--list", action="store_true", help="print the experiments with their methods, and stop")
     parser.add_argument(
-        "--experiment", nargs="+", metavar="NAME", help="which to run (default: those of the README; --list has all)"
+        "--experiment", nargs="+", metavar="NAME", help="which to run (default: the two of the README; --list has all)"
     )
     parser.add_argument("--source", nargs="+", metavar="NAME|DIR", help="what a network is to learn first; several are ranked")
     parser.add_argument("--target", metavar="NAME|DIR", help="what it is to learn then, from few pictures")
     parser.add_argument("--side", type=int, metavar="PIXELS", help="read all pictures at this height and width (default: 28)")
     parser.add_argument("--seeds", type=int, metavar="N", help="how many seeds, at least 2 (default: the experiment's own)")
-    parser.add_argument("--shots", type=int, nargs="+", metavar="N", help="examples per class of the target")
-    parser.add_argument("--methods", nargs="+", metavar="METHOD", help="which methods; what they are compared with is added")
+    parser.add_argument(
+        "--shots", type=int, nargs="+", metavar="N", help="examples per class of the target (default: the experiment's own)"
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        metavar="METHOD",
+        help="which methods, of those that --list shows (default: all); what they are compared with is added",
+    )
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help=f"where to write (default: {OUT})")
     parser.add_argument(
         "--devices",
@@ -132,7 +150,9 @@ def answer(given: argparse.Namespace) -> int:
     # The rest takes seconds to load, and --help should not.
     from rich.console import Console
     from rich.markup import escape
+    from rich.padding import Padding
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.table import Table
 
     from nn.data import DataNotPreparedError
     from nn.training import enable_compilation_cache
@@ -140,12 +160,18 @@ def answer(given: argparse.Namespace) -> int:
     from transfer.experiments.experiment import UNFINISHED
     from transfer.report import results_table, set_aside, write_report
 
-    console = Console()
+    console = Console(highlight=False)
     if given.list:
         for experiment in EXPERIMENTS.values():
-            console.print(f"[bold]{experiment.name}[/]  {escape(experiment.question)}")
+            asked = " (run where none is named)" if experiment.by_default else ""
+            console.print(f"[bold]{experiment.name}[/]{asked}\n{escape(experiment.question)}")
+            methods = Table.grid(padding=(0, 2))
+            for column in ("name", "description"):
+                methods.add_column(column, no_wrap=column == "name")
             for method in experiment.methods:
-                console.print(f"  {escape(method.name):24} {escape(method.description)}", soft_wrap=True)
+                kind = "control: " if method.kind == "control" else ""
+                methods.add_row(escape(method.name), escape(kind + method.description))
+            console.print(Padding(methods, (0, 0, 0, 2), expand=False))
             settings = f"{experiment.setting_name}: {', '.join(map(str, experiment.shots))}"
             console.print(f"  [dim]{experiment.seeds} seeds; {escape(settings)}[/]\n")
         return 0

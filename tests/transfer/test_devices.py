@@ -58,7 +58,7 @@ def test_seeds_of_a_mesh_are_not_those_of_one_device(tmp_path, monkeypatch):
     alone = experiment.journal(tmp_path, None, None).path
     with on_mesh(device_mesh(1)):
         assert experiment.journal(tmp_path, None, None).path == alone
-    monkeypatch.setattr("transfer.experiments.experiment.current_mesh", lambda: type("Mesh", (), {"size": 2}))
+    monkeypatch.setattr("transfer.experiments.journal.current_mesh", lambda: type("Mesh", (), {"size": 2}))
     assert experiment.journal(tmp_path, None, None).path != alone
 
 

@@ -14,7 +14,6 @@ from transfer.diagnosis import (
     ADVICE,
     CONTRASTS,
     HARM,
-    WIDTH,
     consistent_causes,
     diagnose_negative_transfer,
     diagnosis_of,
@@ -109,15 +108,19 @@ def test_a_planted_difference_is_read_from_noisy_accuracies(gains, causes, harm)
 
 
 @pytest.mark.parametrize("gain", [-0.3, 0.3])
-def test_as_text_it_fits_on_a_page_and_is_the_same_text_in_a_notebook(gain, monkeypatch):
-    """The widest numbers, with two digits before the point; and all rows in one line each."""
+def test_as_text_it_is_as_wide_as_the_terminal_and_is_the_same_text_in_a_notebook(gain, monkeypatch):
+    """The widest numbers, with two digits before the point; on a wide terminal all rows are in one line each."""
     diagnosis = diagnosis_of(made_up({arm: gain * (-1) ** i for i, arm in enumerate(ARMS)}, spread=0.1), [1.5, 1.7])
+    monkeypatch.setenv("COLUMNS", "80")
+    assert 70 < max(map(len, str(diagnosis).splitlines())) <= 80
+    monkeypatch.setenv("COLUMNS", "110")
     text = str(diagnosis)
-    assert max(map(len, text.splitlines())) <= WIDTH
+    assert 80 < max(map(len, text.splitlines())) <= 110
     for row in diagnosis.evidence:
         (line,) = (line for line in text.splitlines() if line.startswith(row.question))
         assert f"{row.arm} − {row.reference}" in line and line.endswith(row.speaks_for or "nothing shown")
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setenv("JUPYTER_COLUMNS", "110")
     assert str(diagnosis) == text
 
 
@@ -186,6 +189,22 @@ def test_labels_of_the_test_decide_nothing():
         for seed in (3, 5):
             assert one.accuracies[arm][seed] + other.accuracies[arm][seed] == pytest.approx(1), arm
     assert one.distance == other.distance
+
+
+def test_seeds_that_are_kept_are_not_run_again_and_give_the_same_diagnosis():
+    sets, kept, numbers = (blobs(40, 3, 0), blobs(20, 2, 1), blobs(30, 2, 2)), {}, []
+    whole = diagnose_negative_transfer(network, *sets, on_seed=kept.__setitem__, **QUICK)
+    kept = {int(seed): trial for seed, trial in json.loads(json.dumps(kept)).items()}
+    assert set(kept) == {3, 5} and len(kept[3]["accuracies"]) == len(ARMS)
+
+    def never(seed, classes):
+        raise AssertionError(f"seed {seed} ran again")
+
+    assert diagnose_negative_transfer(never, *sets, kept=kept, on_number=lambda: numbers.append(1), **QUICK) == whole
+    del kept[5]
+    with pytest.raises(AssertionError, match="seed 5 ran again"):
+        diagnose_negative_transfer(never, *sets, kept=kept, **QUICK)
+    assert not numbers
 
 
 @pytest.mark.parametrize(

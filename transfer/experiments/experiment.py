@@ -11,7 +11,6 @@ import jax
 import numpy as np
 from flax import nnx
 
-from nn.training import current_mesh
 from transfer.experiments.journal import Journal
 from transfer.report import Method, Results, Section
 
@@ -46,7 +45,8 @@ class Experiment:
       configuration: whatever fixes the numbers, as JSON values.
       by_default: whether `python -m transfer` runs it when it is not asked for by name.
       answer: maps the results to the lines that its report begins with.
-      sections: maps the results to what stands below the table; each is kept as it comes.
+      sections: maps the results, and the folder that keeps what is finished (None: none does), to what stands below the
+        table; each is kept as it comes.
       setting_name: what the numbers in `shots` count, in the plural.
     """
 
@@ -62,7 +62,7 @@ class Experiment:
     configuration: dict[str, Any] = field(default_factory=dict)
     by_default: bool = True
     answer: Callable[[Results], str] = lambda results: ""
-    sections: Callable[[Results], Iterable[Section]] = lambda results: ()
+    sections: Callable[[Results, Path | None], Iterable[Section]] = lambda results, directory: ()
     setting_name: str = "examples per class"
 
     def choose(self, names: Sequence[str] | None) -> tuple[Method, ...]:
@@ -101,7 +101,6 @@ class Experiment:
             "configuration": self.configuration,
             "shots": sorted(set(shots or self.shots)),
             "methods": [method.name for method in self.choose(methods)],
-            "devices": mesh.size if (mesh := current_mesh()) else 1,  # they round differently
         }
         return Journal(directory, plan)
 
@@ -175,7 +174,7 @@ def run(
     if results.finished:
         try:
             results.answer = experiment.answer(results)
-            for section in experiment.sections(results):
+            for section in experiment.sections(results, directory):
                 results.sections += (section,)
         except KeyboardInterrupt:
             results.sections += (UNFINISHED,)

@@ -1,10 +1,13 @@
 """How much should move? A network that reads MNIST, given 100 images of other digits: fine-tune it, its head, or in between.
 
 Run:     python -m transfer --experiment fine_tuning fine_tuning_elsewhere
-Cost:    about half a minute on two cores for both (5 seeds).
+Cost:    about three quarters of a minute on two cores for both (5 seeds).
 Expect:  on new images of the same kind the ways of fine-tuning are hard to tell apart, and a random head on features that do
          not move is a little behind. On images of the *other* kind (MNIST, which the 100 labels say nothing of) it is the other
-         way round: the less has moved, the more is left. `tests/transfer/experiments` holds the direction.
+         way round: the less has moved, the more is left. A control fine-tunes what has learned the same images with their
+         labels dealt out at random: level with the rest on the target, and on MNIST some 17 points behind fine-tuning, a
+         little behind training from scratch. So what is left there is what the labels had taught.
+         `tests/transfer/experiments` holds the direction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,7 +41,7 @@ CONFIGURATION = {
     "lora_learning_rate": 3e-3,
     "l2_sp": 2e-2,
 }
-BODY, HEAD, EXAMPLES, ADAPTERS = range(4)  # purposes of random numbers
+BODY, HEAD, EXAMPLES, ADAPTERS, SHUFFLE = range(5)  # purposes of random numbers
 
 
 def untrained(seed: int) -> MLP:
@@ -47,13 +50,18 @@ def untrained(seed: int) -> MLP:
     return MLP(config, rngs=rngs(seed, BODY))
 
 
-@lru_cache(maxsize=16)
-def pretrained(seed: int) -> MLP:
-    """The network after training on MNIST. Do not change it: it is kept for the next who asks."""
+@lru_cache(maxsize=32)
+def pretrained(seed: int, *, shuffled: bool = False) -> MLP:
+    """The network after training on MNIST, with its labels or with these dealt out at random.
+
+    Do not change it: it is kept for the next who asks.
+    """
     model = untrained(seed)
+    x, y = images("mnist_5k", "train")
     fine_tune(
         model,
-        *images("mnist_5k", "train"),
+        x,
+        generator(seed, SHUFFLE).permutation(y) if shuffled else y,
         steps=CONFIGURATION["pretraining_steps"],
         learning_rate=CONFIGURATION["learning_rate"],
         batch_size=CONFIGURATION["batch_size"],
@@ -72,9 +80,12 @@ def trained(seed: int, shots: int, method: str) -> MLP:
     """The network that a method makes of the target's images. Do not change it: it is kept for the next who asks."""
     x, y = target(seed, shots)
     options = {"steps": CONFIGURATION["steps"], "batch_size": CONFIGURATION["batch_size"], "seed": seed}
-    start = untrained(seed) if method in ("scratch", "random features") else pretrained(seed)
+    if method in ("scratch", "random features"):
+        start = untrained(seed)
+    else:
+        start = pretrained(seed, shuffled=method == "fine-tune, shuffled")
     model = replace_head(start, CONFIGURATION["classes"], rngs=rngs(seed, HEAD))
-    if method in ("scratch", "fine-tune", "fine-tune, gently"):
+    if method in ("scratch", "fine-tune", "fine-tune, gently", "fine-tune, shuffled"):
         rate = CONFIGURATION["second_learning_rate" if method == "fine-tune, gently" else "learning_rate"]
         fine_tune(model, x, y, learning_rate=rate, **options)
     elif method in ("linear probe", "random features"):
@@ -131,6 +142,7 @@ METHODS = (
     Method(name="L2-SP", description="everything, each weight of the features pulled back to where it began"),
     Method(name="LoRA", description="a fresh head, and a product of two thin matrices beside each layer"),
     Method(name="fine-tune, gently", description="all of it, at the rate that comes behind the probe", kind="control"),
+    Method(name="fine-tune, shuffled", description="all of it, pretrained on labels dealt out at random", kind="control"),
     Method(name="random features", description="a linear probe on the untrained network", kind="control"),
 )
 FINE_TUNING = Experiment(

@@ -12,7 +12,7 @@ SIDE = 16  # pixels: enough to read a letter, small enough for a minute on two c
 
 # How to bring each set to 16×16 with its strokes at about the same size: pixels cut off each side (negative: added) before
 # the image is resized.
-MARGINS = {"digits": -0.5, "mnist_5k": 3, "glyphs": 0, "fashion_mnist": 0}
+MARGINS = {"digits": -0.5, "mnist_5k": 3, "mnist": 3, "glyphs": 0, "fashion_mnist": 0}
 
 
 @lru_cache(maxsize=8)

@@ -17,6 +17,7 @@ import jax
 
 import nn
 import transfer
+from nn.training import current_mesh
 from transfer.report.document import write_whole
 
 # What the numbers of an experiment are made with: those after numpy make or score the sets that need no download.
@@ -28,11 +29,12 @@ class Journal:
 
     Args:
       directory: the folder; it need not be there.
-      plan: what decides the numbers of a seed, as JSON values; versions and code are added here.
+      plan: what decides the numbers of a seed, as JSON values; versions, code and devices are added here.
 
     Attributes:
       path: the file, which is there once a seed is.
-      seeds: what is in it: seed → {"seconds": …, "numbers": [[setting, method, accuracy], …], "details": {name: value}}.
+      seeds: what is in it: seed → the record that was written, such as
+        {"seconds": …, "numbers": [[setting, method, accuracy], …], "details": {name: value}}.
       others: whether the folder holds seeds of other plans, and none of this one.
     """
 
@@ -59,8 +61,9 @@ class Journal:
 
 def fingerprint(plan: Mapping[str, Any]) -> str:
     """Twelve letters and digits that change if anything does that decides the numbers."""
-    versions = {name: metadata.version(name) for name in DISTRIBUTIONS}
+    versions: dict[str, Any] = {name: metadata.version(name) for name in DISTRIBUTIONS}
     versions |= {"python": platform.python_version(), "device": jax.default_backend()}
+    versions |= {"devices": mesh.size if (mesh := current_mesh()) else 1}  # they round differently
     everything = json.dumps([plan, versions, source_code()], sort_keys=True, allow_nan=False)
     return hashlib.sha256(everything.encode()).hexdigest()[:12]
 

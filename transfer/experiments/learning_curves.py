@@ -11,6 +11,7 @@ is changed by that. The pretraining comes before the curves begin, and is no par
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import optax
@@ -80,7 +81,7 @@ def run_seed(seed: int, shots: Sequence[int], methods: frozenset[str]) -> Iterat
                 yield Detail(f"source, {n}", [source_accuracy(seed, pretrained(seed)), source_accuracy(seed, model)])
 
 
-def sections(results: Results) -> tuple[Section, ...]:
+def sections(results: Results, directory: Path | None = None) -> tuple[Section, ...]:
     """The gains of each number of examples, and what pretraining cost."""
     steps, pretraining = CONFIGURATION["steps"], CONFIGURATION["pretraining_steps"]
     parts = []

@@ -3,8 +3,7 @@
 Run:     python -m transfer --source mnist_5k --target digits
          python -m transfer --source ~/pictures/birds ~/pictures/cats --target ~/pictures/dogs --shots 1 5 20
 Cost:    a minute or two on two cores for one source and small pictures (5 seeds); a further source adds half of that. Where a
-         method loses, a diagnosis follows, of nine more training runs a seed. It is not kept as the seeds are: the same
-         command makes it anew.
+         method loses, a diagnosis follows, of nine more training runs a seed; its seeds are kept like the others.
 Expect:  what comes of your pictures nobody knows beforehand; that is what it is for. From `mnist_5k` to `digits`, fine-tuning
          gains a point or two with 5 and 20 examples a class, and prototypes lose with 20.
 
@@ -17,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from transfer.diagnosis import diagnose_negative_transfer
 from transfer.experiments.answer import COLUMNS, Arm, answer, listed, mean, source_table
 from transfer.experiments.experiment import Detail, Experiment, Number, generator, rngs
 from transfer.experiments.images import first_of_each_class
+from transfer.experiments.journal import Journal
 from transfer.experiments.pictures import Labelled, Pictures, same_pictures, tell_apart
 from transfer.few_shot import prototype_accuracy
 from transfer.fine_tuning import extract_features, fine_tune, linear_probe, linear_probe_then_fine_tune, replace_head
@@ -192,17 +193,18 @@ class OwnData:
                 f"{100 * self.target.guessing:.1f}% of {len(self.target.test[1])} test pictures: differences say nothing."
             )
 
-    def sections(self, results: Results) -> Iterator[Section]:
+    def sections(self, results: Results, directory: Path | None) -> Iterator[Section]:
         """What stands below the table: the sources, ranked; how the data were read; the diagnosis, if a method lost."""
         known = {source.name: results.details[f"known of {source.name}"] for source in self.sources}
         yield Section("The sources" if len(self.sources) > 1 else "The source", source_table(results, self.arms, known))
         yield Section("The data", "\n".join(self.notes()))
-        yield from self.diagnosis(results)  # the last, for it takes the longest, and may be interrupted
+        yield from self.diagnosis(results, directory)  # the last, for it takes the longest, and may be interrupted
 
-    def diagnosis(self, results: Results) -> Iterator[Section]:
+    def diagnosis(self, results: Results, directory: Path | None) -> Iterator[Section]:
         """What may be wrong with the source that a method lost the most with. Nothing where none lost, or seeds are missing.
 
-        A loss counts if it outlives Holm's adjustment. A line is printed first, for this takes a while.
+        A loss counts if it outlives Holm's adjustment. A line is printed first, for this takes a while; each seed is kept in
+        the folder as soon as it is finished.
         """
         lost = [
             (row.comparison.mean, row.setting, arm)
@@ -217,7 +219,9 @@ class OwnData:
         (source,) = (pictures for pictures in self.sources if pictures.name == arm.source)
         loses = f"{arm.name} loses, with {setting_text(results, shots)}"
         title = f"What may be wrong with {source.name}? ({loses})"
-        print(f"{loses}: a diagnosis is made, which takes a while. Ctrl-C leaves it out.", flush=True)
+        print(f"{loses}: a diagnosis is made, which takes a while. Ctrl-C leaves it out for now.", flush=True)
+        plan = {"diagnosis": source.name, "configuration": results.configuration, "shots": shots}
+        journal = Journal(directory, plan) if directory else None
         try:
             found = diagnose_negative_transfer(
                 self.untrained,
@@ -230,6 +234,7 @@ class OwnData:
                 steps=self.training["steps"],
                 probe_learning_rate=self.training["probe_learning_rate"],
                 **self.options(),
+                **({"kept": journal.seeds, "on_seed": journal.write} if journal else {}),
             )
         except ValueError as error:  # what is said so far shall not be lost with it
             yield Section(title, f"No diagnosis could be made: {error}")

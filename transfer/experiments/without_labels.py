@@ -4,8 +4,9 @@ Run:     python -m transfer --experiment without_labels
 Cost:    about a minute on two cores (5 seeds).
 Expect:  in all arms but scratch a linear probe on features that do not move. Features that learned to tell two views of a
          picture from other pictures gain some 8 points over random ones; those that learned to rebuild a picture gain nothing
-         that shows. Labels of the other characters, where there are any, are worth three times as much and more. With 20 labels
-         a class the network from scratch does better than either, for all of it may move.
+         that shows. Labels of the other characters, where there are any, are worth three times as much and more; dealt out at
+         random, nothing with 1 or 5 examples, and some 5 points with 20. With 20 labels a class the network from scratch does
+         better than any but the right labels, for all of it may move.
          `tests/transfer/experiments` holds the direction.
 
 The characters are those of `few_labels`, and so are the network and its start.
@@ -77,6 +78,9 @@ def run_seed(seed: int, shots: Sequence[int], methods: frozenset[str]) -> Iterat
             "contrastive": lambda trained=trained: trained(linear_probe, pretrained(seed, "contrast"), probing),
             "denoising": lambda trained=trained: trained(linear_probe, pretrained(seed, "denoising"), probing),
             "labels": lambda trained=trained: trained(linear_probe, few_labels.pretrained(seed), probing),
+            "labels, shuffled": lambda trained=trained: trained(
+                linear_probe, few_labels.pretrained(seed, shuffled=True), probing
+            ),
             "random features": lambda fresh=fresh, trained=trained: trained(linear_probe, fresh, probing),
         }
         for name, accuracy in arms.items():
@@ -93,6 +97,7 @@ WITHOUT_LABELS = Experiment(
         Method(name="contrastive", description="a probe on features that tell two views of a picture from others (SimCLR)"),
         Method(name="denoising", description="a probe on features that rebuild a picture from a part of its pixels"),
         Method(name="labels", description="a probe on features that were pretrained with labels"),
+        Method(name="labels, shuffled", description="the same with labels dealt out at random", kind="control"),
         Method(name="scratch", description="the network trained on the few examples alone"),
     ),
     baseline="random features",

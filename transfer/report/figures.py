@@ -21,7 +21,9 @@ from transfer.report.wording import difference_text, partial_notice, setting_tex
 INK, QUIET, RULE = "#222222", "#6b6b6b", "#d9d9d9"
 # Okabe and Ito's palette, which stays apart for every common kind of colour vision; the yellow is too pale for lines.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-METHOD_MARKERS, CONTROL_MARKERS = "osD^vP", "XphdH*"
+# Of the controls: duller, far from the methods' first three, and dark enough for their names.
+CONTROL_PALETTE = ("#6b6b6b", "#8C6D31", "#9A4FC4")
+METHOD_MARKERS, CONTROL_MARKERS = "osD^vP", "X<p>dh"
 VERDICT_LOOKS = {  # colour, marker, its face: told apart by shape alone too
     "positive": ("#0072B2", "^", "#0072B2"),
     "negative": ("#D55E00", "v", "#D55E00"),
@@ -34,7 +36,7 @@ def accuracy_figure(results: Results) -> Figure:
     """Accuracy of every method: means with their intervals, a small dot for each seed.
 
     Several settings give a line per method, over a logarithmic axis where the settings are positive numbers that span
-    a factor of four or more. One setting gives a row per method. Controls are grey and dashed.
+    a factor of four or more. One setting gives a row per method. Controls are dashed, and their markers hollow.
 
     Raises:
       ValueError: where no seed finished.
@@ -105,7 +107,7 @@ def _write_columns(axes: Axes, y: float, texts: tuple[str, str, str], colour: st
 
 
 def _accuracy_lines(results: Results, rows: list[Outcome]) -> Figure:
-    figure, axes = _canvas(results, 4.2, _seeds_text(results))
+    figure, axes = _canvas(results, 4.2, _seeds_text(results, "dashed and hollow"))
     numeric = all(is_number(setting) for setting in results.settings)
     centres = np.array(results.settings if numeric else range(len(results.settings)), dtype=float)
     logarithmic = numeric and centres.min() > 0 and centres.max() >= 4 * centres.min()
@@ -117,7 +119,7 @@ def _accuracy_lines(results: Results, rows: list[Outcome]) -> Figure:
         axes.set_xscale("log")
     ends = []
     for method, offset in zip(results.methods, offsets, strict=True):
-        colour, line, marker = _look(results, method)
+        colour, line, marker, face = _look(results, method)
         mine = [row for row in rows if row.method == method]
         x, means = unscale(scale(centres) + offset), [100 * row.accuracy.mean for row in mine]
         order = np.argsort(centres)
@@ -127,7 +129,7 @@ def _accuracy_lines(results: Results, rows: list[Outcome]) -> Figure:
             beside = np.full(len(seeds), unscale(scale(place) - 0.018 * gap))
             axes.plot(beside, seeds, ".", color=colour, alpha=0.4, markersize=5, markeredgewidth=0)
             _interval_bar(axes, [place, place], [100 * row.accuracy.low, 100 * row.accuracy.high], row, colour)
-        axes.plot(x, means, marker, color=colour, markersize=6, zorder=4)
+        axes.plot(x, means, marker, color=colour, markerfacecolor=face, markersize=6.5, zorder=4)
         ends.append((x[order[-1]], means[order[-1]], method.name, colour))
     axes.set_xticks(centres, [_wrapped(str(s), 16) for s in results.settings], fontsize=9, parse_math=False)
     axes.minorticks_off()
@@ -139,13 +141,13 @@ def _accuracy_lines(results: Results, rows: list[Outcome]) -> Figure:
 
 
 def _accuracy_rows(results: Results, rows: list[Outcome]) -> Figure:
-    figure, axes = _canvas(results, 0.8 + 0.4 * len(rows), _seeds_text(results))
+    figure, axes = _canvas(results, 0.8 + 0.4 * len(rows), _seeds_text(results, "hollow"))
     for y, row in enumerate(rows):
-        colour, _, marker = _look(results, row.method)
+        colour, _, marker, face = _look(results, row.method)
         seeds = 100 * np.array(list(results.accuracies(row.method.name, row.setting).values()))
         axes.plot(seeds, np.full(len(seeds), y + 0.24), ".", color=colour, alpha=0.45, markersize=6, markeredgewidth=0)
         _interval_bar(axes, [100 * row.accuracy.low, 100 * row.accuracy.high], [y, y], row, colour)
-        axes.plot(100 * row.accuracy.mean, y, marker, color=colour, markersize=7)
+        axes.plot(100 * row.accuracy.mean, y, marker, color=colour, markerfacecolor=face, markersize=7, zorder=4)
     _label_rows(axes, [row.method.name for row in rows])
     axes.set_xlabel(f"accuracy, %, with {setting_text(results, results.settings[0])}", parse_math=False)
     axes.grid(axis="x", color=RULE, linewidth=0.6)
@@ -175,15 +177,16 @@ def _canvas(results: Results, height: float, subtitle: str) -> tuple[Figure, Axe
     return figure, axes
 
 
-def _look(results: Results, method: Method) -> tuple[str, str, str]:
-    """Colour, line style and marker: the baseline black, controls grey and dashed, each method its own colour."""
+def _look(results: Results, method: Method) -> tuple[str, str, str, str]:
+    """Colour, line style, marker and its face: the baseline black, controls dashed and hollow, each in a colour of its own."""
     if method.name == results.baseline:
-        return INK, "-", "o"
+        return INK, "-", "o", INK
     peers = [other for other in results.methods if other.kind == method.kind and other.name != results.baseline]
     i = peers.index(method)
-    if method.kind == "control":
-        return ("#666666", "#8c8c8c")[i % 2], "--", CONTROL_MARKERS[i % len(CONTROL_MARKERS)]
-    return PALETTE[i % len(PALETTE)], "-", METHOD_MARKERS[(i + i // len(PALETTE)) % len(METHOD_MARKERS)]
+    control = method.kind == "control"
+    palette, markers = (CONTROL_PALETTE, CONTROL_MARKERS) if control else (PALETTE, METHOD_MARKERS)
+    colour, marker = palette[i % len(palette)], markers[(i + i // len(palette)) % len(markers)]
+    return (colour, "--", marker, "white") if control else (colour, "-", marker, colour)
 
 
 def _interval_bar(axes: Axes, x: list[float], y: list[float], row: Outcome, colour: str) -> None:
@@ -229,9 +232,10 @@ def _name_with_reference(results: Results, row: Outcome) -> str:
     return f"{row.method.name}\nover {row.reference}" if row.reference != results.baseline else row.method.name
 
 
-def _seeds_text(results: Results) -> str:
+def _seeds_text(results: Results, of_controls: str) -> str:
     n = len(results.finished)
-    return f"mean and {LEVEL:.0%} t-interval over {n} seeds; a small dot for each seed" if n > 1 else "one seed"
+    text = f"mean and {LEVEL:.0%} t-interval over {n} seeds; a small dot for each seed" if n > 1 else "one seed"
+    return f"{text}; {of_controls}: a control" if any(method.kind == "control" for method in results.methods) else text
 
 
 def _balanced(text: str, width: int) -> str:

@@ -3,6 +3,22 @@ import pytest
 from nn.data import OURS, is_prepared
 from nn.data.__main__ import main
 from nn.data.catalogue import BUILDERS
+from nn.data.packages import PACKAGES
+
+
+def rows_of(listed):
+    """The lines of the table, by the name they begin with."""
+    lines = listed.split("\n\n")[1].splitlines()
+    return {line.split()[0]: line for line in lines[1:] if line[0] != " "}
+
+
+def test_the_list_cuts_no_name_on_a_narrow_terminal(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["list", "--data-dir", str(tmp_path)]) == 0
+    listed = capsys.readouterr().out
+    assert rows_of(listed).keys() == set(BUILDERS) and "…" not in listed
+    assert max(map(len, listed.split("\n\n", 1)[1].splitlines())) <= 80
+    assert all(f"{name} (not prepared)" in " ".join(listed.split()) for name in PACKAGES)
 
 
 def test_the_list_tells_what_is_prepared(tmp_path, monkeypatch, capsys):
@@ -10,8 +26,8 @@ def test_the_list_tells_what_is_prepared(tmp_path, monkeypatch, capsys):
     assert main(["prepare", "digits", "--data-dir", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("digits: prepared in ")
     assert main(["list", "--data-dir", str(tmp_path)]) == 0
-    rows = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if line.startswith("│")}
-    assert set(rows) == set(OURS) == set(BUILDERS)
+    rows = rows_of(capsys.readouterr().out)
+    assert rows.keys() == set(OURS) == set(BUILDERS)
     assert "year, value" in rows["co2"] and "430" in rows["co2"] and "public domain" in rows["co2"]
     assert " yes " in rows["digits"] and "1,000" in rows["digits"] and "8×8×1" in rows["digits"]
     assert " no " in rows["glyphs"] and "10,960" in rows["glyphs"] and " 137 classes" in rows["glyphs"]

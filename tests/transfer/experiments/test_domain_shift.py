@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nn.data import data_directory, is_prepared
 from nn.training import evaluate
 from transfer.domain_adaptation import WEIGHTS
 from transfer.experiments import domain_shift, run
@@ -57,12 +58,16 @@ def test_no_arm_but_the_upper_bound_is_given_target_labels(monkeypatch, configur
 
     source_x, source_y = domain_shift.source()
     x, y = domain_shift.target(0, 500)
-    assert {name: len(arrays) for name, arrays in calls.items()} == {"adapt": 6, "self_train": 1, "fine_tune": 1}
-    for arrays in (*calls["adapt"], *calls["self_train"]):
+    assert {name: len(arrays) for name, arrays in calls.items()} == {"adapt": 7, "self_train": 1, "fine_tune": 1}
+    for arrays in (*calls["adapt"][:6], *calls["self_train"]):
         assert len(arrays) == 3 and arrays[0] is source_x and arrays[1] is source_y
     for arrays in (*calls["adapt"][:5], *calls["self_train"]):
         np.testing.assert_array_equal(arrays[2], x)
     np.testing.assert_array_equal(calls["adapt"][5][2], domain_shift.with_pixels_moved(x, 0))
+    pictures, dealt, others = calls["adapt"][6]
+    assert pictures is source_x and (dealt == source_y).mean() < 0.2
+    np.testing.assert_array_equal(np.sort(dealt), np.sort(source_y))
+    np.testing.assert_array_equal(others, x)
     np.testing.assert_equal(calls["fine_tune"][0], (x, y))
 
 
@@ -80,11 +85,13 @@ def test_the_same_seeds_give_the_same_numbers(configuration):
 def test_unlabelled_target_images_help_and_scrambled_ones_do_not(configuration):
     """Two thirds of the steps. All of them, five seeds: MMD gains 5 to 10 points, with a scrambled target −1 to 1."""
     configuration(steps=200)
-    results = run(DOMAIN_SHIFT, seeds=3, methods=["MMD", "MMD, target scrambled", "target labels"])
+    controls = ["MMD, target scrambled", "MMD, source shuffled", "target labels"]
+    results = run(DOMAIN_SHIFT, seeds=3, methods=["MMD", *controls])
     accuracy = {row.method.name: row.accuracy.mean for row in outcomes(results)}
     gain = {name: value - accuracy["source only"] for name, value in accuracy.items()}
     assert gain["MMD"] > 0.03 and abs(gain["MMD, target scrambled"]) < 0.03
     assert accuracy["target labels"] > accuracy["MMD"] + 0.1
+    assert accuracy["MMD, source shuffled"] < 0.3  # ten other seeds, one by one: 5 to 19%
 
 
 @pytest.mark.slow
@@ -104,3 +111,15 @@ def test_the_weights_of_adversaries_cost_nothing_on_the_source_and_ten_times_as_
     assert change("dann", None, "mnist_5k") > -0.01 and change("cdan", None, "mnist_5k") > -0.01
     assert change("cdan", 10 * WEIGHTS["cdan"], "mnist_5k") < -0.004
     assert change("cdan", None, "digits") > -0.01
+
+
+@pytest.mark.slow
+def test_on_the_full_mnist_it_is_the_same(configuration, monkeypatch):
+    """20,000 of its images, not 4,000. Two thirds of the steps; ten other seeds, one by one: MMD gains 3 to 10 points."""
+    if not is_prepared("mnist"):
+        pytest.skip(f"mnist is not in {data_directory()}: `python -m nn.data fetch mnist` brings it")
+    monkeypatch.setattr(domain_shift, "source", lambda: images("mnist", "train[:20000]"))
+    configuration(steps=200)
+    results = run(DOMAIN_SHIFT, seeds=3, methods=["MMD"])
+    accuracy = {row.method.name: row.accuracy.mean for row in outcomes(results)}
+    assert accuracy["MMD"] > accuracy["source only"] + 0.02

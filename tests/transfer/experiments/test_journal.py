@@ -133,7 +133,7 @@ def test_details_answers_and_sections_come_into_the_report(tmp_path):
     told = dataclasses.replace(
         experiment,
         answer=lambda results: f"{len(results.finished)} seeds <say> so.",
-        sections=lambda results: (Section("Luck", str(results.details["luck"][2]["of the seed"])),),
+        sections=lambda results, directory: (Section("Luck", str(results.details["luck"][2]["of the seed"])),),
     )
     results = run(told)
     page = write_report(results, tmp_path).read_text(encoding="utf-8")

@@ -102,11 +102,11 @@ def test_shifted_source_labels_harm_through_a_shared_head_and_right_ones_do_not(
 
 @pytest.mark.slow
 def test_frozen_features_are_worth_what_the_source_labels_taught(configuration):
-    """Half the steps. Ten other seeds, one by one: 0 to 11 points between right and shuffled labels, 5.9 in the mean."""
-    configuration(steps=150)
+    """Half the steps. Ten other seeds, one by one: 3 to 13 points between right and shuffled labels, 6.3 in the mean."""
+    configuration(pretraining_steps=300, steps=150)
     results = run(NEGATIVE_TRANSFER, seeds=3, methods=["frozen features", "frozen, shuffled labels"])
     right, shuffled = (results.accuracies(name, 5) for name in ("frozen features", "frozen, shuffled labels"))
-    assert np.mean([right[seed] - shuffled[seed] for seed in range(3)]) > 0.015
+    assert np.mean([right[seed] - shuffled[seed] for seed in range(3)]) > 0.02
 
 
 @pytest.mark.slow

@@ -216,7 +216,7 @@ def test_a_diagnosis_is_legible_in_80_columns(monkeypatch):
     accuracies = {arm: {seed: 0.4 + 0.2 * rng.random() for seed in range(6)} for arm in ARMS}
     monkeypatch.setattr(module, "diagnose_negative_transfer", lambda *_, **__: diagnosis_of(accuracies, [1.5, 1.7]))
     (section,) = job([pictures("cats")], pictures("dogs")).diagnosis(
-        results_of(ONE, lambda arm, n: 0.3 if (arm.way, n) == ("linear probe", 5) else 0.5)
+        results_of(ONE, lambda arm, n: 0.3 if (arm.way, n) == ("linear probe", 5) else 0.5), None
     )
     assert max(map(len, section.text.splitlines())) <= COLUMNS and "…" not in section.text
     words = set(section.text.split())
@@ -352,15 +352,32 @@ def test_a_diagnosis_is_made_where_a_method_lost_and_only_there(monkeypatch, cap
     monkeypatch.setattr(module, "diagnose_negative_transfer", diagnose)
     work = job([pictures("cats")], pictures("dogs"))
     lost = results_of(ONE, lambda arm, n: 0.3 if (arm.way, n) == ("linear probe", 5) else 0.5)
-    (section,) = work.diagnosis(lost)
+    (section,) = work.diagnosis(lost, None)
     assert section.title == "What may be wrong with cats? (linear probe loses, with 5 examples per class)"
     assert section.text == "found out"
     printed, options = asked[0]
     assert printed.startswith("linear probe loses, with 5 examples per class: ") and len(printed.splitlines()) == 1
     assert (options["shots"], options["seeds"]) == (5, (0, 1, 2, 3, 4, 5))
-    assert not list(work.diagnosis(results_of(ONE, lambda arm, n: 0.5)))
+    assert not list(work.diagnosis(results_of(ONE, lambda arm, n: 0.5), None))
     controls_lose = results_of(ONE, lambda arm, n: 0.3 if arm.way in ("random features", "shuffled labels") else 0.5)
-    assert not list(work.diagnosis(controls_lose)) and len(asked) == 1 and not capsys.readouterr().out
+    assert not list(work.diagnosis(controls_lose, None)) and len(asked) == 1 and not capsys.readouterr().out
+
+
+def test_a_killed_diagnosis_goes_on_where_it_was_and_is_not_mixed_with_another(monkeypatch, tmp_path):
+    given, trial = [], {"accuracies": {"scratch": 0.1 + 0.2}, "distance": 1.5}
+
+    def killed(*_, kept, on_seed, **__):
+        given.append(dict(kept))
+        on_seed(len(kept), trial)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "diagnose_negative_transfer", killed)
+    work = job([pictures("cats")], pictures("dogs"))
+    for n in (5, 5, 1):
+        lost = results_of(ONE, lambda arm, shots, n=n: 0.3 if (arm.way, shots) == ("linear probe", n) else 0.5)
+        with pytest.raises(KeyboardInterrupt):
+            list(work.diagnosis(lost, tmp_path))
+    assert given == [{}, {0: trial}, {}]
 
 
 def test_a_diagnosis_says_whether_the_method_that_lost_is_among_its_runs_and_its_error_is_no_end(monkeypatch):
@@ -368,14 +385,14 @@ def test_a_diagnosis_says_whether_the_method_that_lost_is_among_its_runs_and_its
     work = OwnData((pictures("cats"),), pictures("dogs"), arms, dict(module.TRAINING))
     lost = results_of(arms, lambda arm, n: 0.3 if arm.way == "prototypes" else 0.5)
     monkeypatch.setattr(module, "diagnose_negative_transfer", lambda *_, **__: "found out")
-    (section,) = work.diagnosis(lost)
+    (section,) = work.diagnosis(lost, None)
     assert section.text.splitlines()[1:] == ["prototypes itself is not among these runs; they tell of the same source."]
 
     def refuse(*_, **__):
         raise ValueError("too few of them")
 
     monkeypatch.setattr(module, "diagnose_negative_transfer", refuse)
-    (section,) = work.diagnosis(lost)
+    (section,) = work.diagnosis(lost, None)
     assert "cats" in section.title and section.text == "No diagnosis could be made: too few of them"
 
 

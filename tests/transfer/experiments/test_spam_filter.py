@@ -1,7 +1,9 @@
 """No message of B's test is learned from, no label of B by those that have none; and on the real mail, what is stable."""
 
+import jax
 import numpy as np
 import pytest
+from flax import nnx
 
 from nn.data import data_directory, is_prepared
 from nn.data.mail import GROUPS
@@ -51,9 +53,10 @@ def test_words_are_those_of_a_and_every_message_counts_the_same(made_up):
 
 def test_only_those_with_labels_of_b_are_given_them(made_up, monkeypatch):
     (x, y), (pool_x, pool_y), _ = spam_filter.users(0)
-    adapted, tuned = [], []
+    adapted, tuned, probed = [], [], []
     monkeypatch.setattr(spam_filter, "adapt", lambda model, *arrays, **options: adapted.append((arrays, options["method"])))
     monkeypatch.setattr(spam_filter, "fine_tune", lambda model, *arrays, **options: tuned.append(arrays))
+    monkeypatch.setattr(spam_filter, "linear_probe", lambda model, *arrays, **options: probed.append((model, arrays)))
     methods = frozenset(method.name for method in SPAM_FILTER.methods)
     items = list(spam_filter.run_seed(0, (2,), methods))
     assert len(items) == len(methods) + 1 and items[-1].name == "proxy A-distance"
@@ -67,6 +70,10 @@ def test_only_those_with_labels_of_b_are_given_them(made_up, monkeypatch):
         np.testing.assert_equal(few, scratch)
     assert nonsense[0] is x and nonsense[1].sum() == y.sum() and (nonsense[1] != y).any()
     assert oracle[0] is pool_x and oracle[1] is pool_y
+    ((model, few),) = probed
+    np.testing.assert_equal(few, scratch)
+    untrained = spam_filter.untrained(0)
+    jax.tree.map(np.testing.assert_array_equal, nnx.to_pure_dict(nnx.state(model)), nnx.to_pure_dict(nnx.state(untrained)))
 
 
 @pytest.mark.slow
@@ -74,8 +81,11 @@ def test_the_filter_of_somebody_else_needs_adapting():
     """Ten seeds: A's filter reads 56% of B's mail right, MMD 84%; 20 labels 84%, fine-tuned 87%; all 200 labels 92%."""
     if not is_prepared("mail"):
         pytest.skip(f"mail is not in {data_directory()}: `python -m nn.data fetch mail` brings it")
-    results = run(SPAM_FILTER, seeds=4, shots=(20,), methods=["scratch", "fine-tuned", "MMD", "all labels of B"])
+    results = run(
+        SPAM_FILTER, seeds=4, shots=(20,), methods=["scratch", "fine-tuned", "MMD", "random features", "all labels of B"]
+    )
     of = {row.method.name: row.accuracy.mean for row in outcomes(results)}
     assert of["filter of A"] < 0.65 and of["all labels of B"] > 0.85
     assert of["MMD"] > of["filter of A"] + 0.1 and of["MMD"] < of["all labels of B"]
+    assert of["random features"] < of["scratch"] - 0.04  # five seeds: −13.7 [−18.7, −8.8]
     assert of["scratch"] > of["filter of A"] + 0.15 and of["fine-tuned"] > of["filter of A"] + 0.15

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nn.data import data_directory, is_prepared
-from transfer.experiments import described_clothes, run, unlike_source
+from transfer.experiments import described_clothes, negative_transfer, run, unlike_source
 from transfer.experiments.unlike_source import UNLIKE_SOURCE
 from transfer.report import outcomes
 
@@ -34,17 +34,25 @@ def test_each_arm_starts_and_learns_as_it_says(made_up, monkeypatch):
     assert len(list(unlike_source.run_seed(0, (2,), methods))) == len(methods)
     source_x, source_y = made_up
     x, y, *_ = unlike_source.target(0, 2)
-    scratch, joint, pretraining, frozen, tuned, random = calls
-    assert [call[0] for call in calls] == ["fine_tune", "joint", "fine_tune", "linear_probe", "fine_tune", "linear_probe"]
+    scratch, joint, joint_shuffled, pretraining, frozen, shuffled_pretraining, frozen_shuffled, tuned, random = calls
+    pretraining_and_probe = ["fine_tune", "linear_probe"]
+    assert [call[0] for call in calls] == ["fine_tune", "joint", "joint", *pretraining_and_probe * 2, *pretraining_and_probe]
     assert pretraining[2] is source_x and pretraining[3] is source_y and joint[2] is source_x and joint[3] is source_y
-    np.testing.assert_equal(joint[4:], (x, y))
-    for call in (scratch, frozen, tuned, random):
+    # The controls see the same images with the same labels dealt out anew, both in the same way.
+    for call in (joint_shuffled, shuffled_pretraining):
+        assert call[2] is source_x and (call[3] != source_y).mean() > 0.7
+        np.testing.assert_array_equal(np.sort(call[3]), np.sort(source_y))
+    np.testing.assert_array_equal(joint_shuffled[3], shuffled_pretraining[3])
+    for call in (joint, joint_shuffled):
+        np.testing.assert_equal(call[4:], (x, y))
+    for call in (scratch, frozen, frozen_shuffled, tuned, random):
         np.testing.assert_equal(call[2:], (x, y))
 
     def kernel(model):
         return np.asarray(model.head.kernel[...])
 
     np.testing.assert_array_equal(kernel(frozen[1]), kernel(tuned[1]))
+    np.testing.assert_array_equal(kernel(frozen[1]), kernel(frozen_shuffled[1]))
     np.testing.assert_array_equal(kernel(frozen[1]), kernel(random[1]))
     assert (kernel(tuned[1]) != kernel(pretraining[1])).all(), "the source's head is not used again"
 
@@ -69,18 +77,43 @@ def test_no_unseen_garment_is_learned_from():
     assert right > 0.6
 
 
-@pytest.mark.slow
-def test_frozen_features_of_clothes_cost_more_than_random_ones_and_fine_tuning_costs_nothing():
-    """Ten seeds: frozen −6.2 [−8.0, −4.4], random features −2.9, fine-tuned −0.1 [−1.4, 1.2], joint −1.6 [−2.9, −0.2].
-
-    Five seeds are too few for the joint training, which is only asked not to help."""
+@pytest.fixture
+def half_the_steps(monkeypatch):
+    """Half the steps on the digits, and no network that is kept from elsewhere. Skips where the clothes are not there."""
     if not is_prepared("fashion_mnist"):
         pytest.skip(NEEDS_CLOTHES.format(data_directory()))
-    results = run(UNLIKE_SOURCE, seeds=5)
-    gain = {row.method.name: row.comparison for row in outcomes(results) if row.method.name != "scratch"}
-    assert gain["frozen features"].high < 0 and gain["joint"].low < 0
-    assert gain["frozen features"].mean < gain["random features"].mean
-    assert abs(gain["fine-tuned"].mean) < 0.03
+    for configuration in (unlike_source.CONFIGURATION, negative_transfer.CONFIGURATION):
+        monkeypatch.setitem(configuration, "steps", 150)
+    unlike_source.pretrained.cache_clear()
+    yield
+    unlike_source.pretrained.cache_clear()
+
+
+def gains(methods, *, seeds):
+    """Mean gain over scratch of each method."""
+    rows = outcomes(run(UNLIKE_SOURCE, seeds=seeds, methods=methods))
+    accuracy = {row.method.name: row.accuracy.mean for row in rows}
+    return [accuracy[method] - accuracy["scratch"] for method in methods]
+
+
+@pytest.mark.slow
+def test_frozen_features_of_clothes_cost_more_than_random_ones_whatever_their_labels(half_the_steps):
+    """Ten other seeds, one by one: frozen features cost 7 to 15 points, random ones 1 to 8, those of shuffled labels 2 to 10
+    more than random ones and within 6 of the right ones', −0.6 in the mean. Fine-tuned they gain 5 to 12 over frozen ones."""
+    methods = ["frozen features", "frozen, shuffled labels", "random features", "fine-tuned"]
+    frozen, shuffled, random, tuned = gains(methods, seeds=3)
+    assert frozen < -0.04 and frozen < random and shuffled < random
+    assert abs(frozen - shuffled) < 0.05
+    assert tuned > frozen + 0.03 and tuned > -0.04
+
+
+@pytest.mark.slow
+def test_clothes_beside_digits_in_one_head_are_worse_than_the_same_pictures_with_shuffled_labels(half_the_steps):
+    """Ten other seeds, one by one: the right labels cost 0 to 4 points, shuffled ones between 3 and a gain of 2; all steps and
+    ten seeds: −1.6 [−2.9, −0.2] and +0.7 [0.2, 1.3]."""
+    joint, shuffled = gains(["joint", "joint, shuffled labels"], seeds=5)
+    assert joint < 0 and joint < shuffled
+    assert abs(shuffled) < 0.025
 
 
 @pytest.mark.slow

@@ -48,6 +48,30 @@ def test_the_axis_is_logarithmic_only_where_that_has_a_meaning(experiment):
     assert accuracy_figure(experiment(settings=("right", "shifted"))).axes[0].get_xscale() == "linear"
 
 
+def test_every_method_has_a_look_of_its_own_and_controls_are_hollow():
+    names = [
+        ("scratch", "method"),
+        *((f"method {i}", "method") for i in range(4)),
+        *((f"control {i}", "control") for i in range(4)),
+    ]
+    methods = tuple(Method(name=name, kind=kind) for name, kind in names)
+    for settings in ((1, 5), (5,)):
+        results = Results(
+            experiment="looks", title="Looks", question="Who?", setting_name="labels", methods=methods,
+            settings=settings, seeds=(0, 1),
+        )  # fmt: skip
+        for seed, setting, method in itertools.product((0, 1), settings, methods):
+            results.add(seed, setting, method.name, 0.5 + 0.01 * seed)
+        figure = accuracy_figure(results)
+        marked = [line for line in figure.axes[0].lines if line.get_marker() not in (".", "None")]
+        looks = [(line.get_color(), line.get_marker(), line.get_markerfacecolor()) for line in marked]
+        assert len(set(looks)) == len(methods)
+        assert [face == "white" for _, _, face in looks] == [method.kind == "control" for method in methods]
+        controls = [colour for colour, _, face in looks if face == "white"]
+        assert len(set(controls[:3])) == 3  # as many as most experiments have
+        assert "hollow: a control" in " ".join(text.get_text() for text in texts(figure))
+
+
 def test_every_method_is_named_once_and_controls_are_dashed(experiment):
     figure = accuracy_figure(results := experiment())
     said = [text.get_text() for text in texts(figure)]
