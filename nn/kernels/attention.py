@@ -40,6 +40,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
 from nn.kernels.choice import Implementation, choose, platform
+from nn.kernels.devices import mesh_of, per_device
 from nn.kernels.sweeps import Sweep, blocks_at, joined, over_heads, run
 
 Queries = Float[Array, "*batch queries heads depth"]
@@ -86,7 +87,8 @@ def flash_attention(
       ValueError: if depths, lengths, heads or the mask do not fit, or the named form cannot run.
 
     Only "reference" is differentiable in forward mode. All forms are in reverse mode, as often as you like, but second
-    derivatives store all scores.
+    derivatives store all scores. On a mesh XLA splits "reference" and "xla", and each device runs a Pallas form on an equal
+    part of the first axis of the batch.
 
     References: Dao et al. 2022, "FlashAttention"; shared keys: Ainslie et al. 2023, "GQA".
     """
@@ -103,10 +105,12 @@ def flash_attention(
         keys=_block(form, key.shape[-3]),
         form=form,
         interpret=interpret,
+        one_by_one=platform() == "cpu" and mesh_of(query, key, value) is None,
     )
     keys = key.shape[-3]
     real = jnp.clip(jnp.asarray(keys if lengths is None else lengths, jnp.int32), 0, keys)
-    return _attention(call, query, key, value, jnp.broadcast_to(real, key.shape[:-3]))[0]
+    arrays = query, key, value, jnp.broadcast_to(real, key.shape[:-3])
+    return _attention(call, *arrays)[0] if form == "xla" else per_device(lambda *part: _attention(call, *part)[0], arrays)
 
 
 def attention_form(
@@ -143,7 +147,8 @@ def attention_form(
     if implementation not in (None, "reference", "xla") and not reason:
         from nn.kernels.blocks import refusals  # with Pallas, which takes a moment to import
 
-        refused |= refusals(interpret, query, key, value)
+        examples = 1 if query.ndim == 3 else query.shape[0]  # of several axes of batch the first is split
+        refused |= refusals(interpret, query, key, value, examples=examples)
         if max(query.shape[-1], value.shape[-1]) > 128:
             refused["triton"] = refused["triton"] or "the registers of a GPU's program hold blocks of depth 128 at most"
     best = ("xla", "reference") if long else ("reference",)
@@ -220,6 +225,7 @@ class Call:
       keys: of a block of keys.
       form: "xla", "mosaic" or "triton".
       interpret: whether Pallas interprets.
+      one_by_one: whether "xla" takes one head after the other, see `over_heads`.
     """
 
     causal: bool
@@ -229,6 +235,7 @@ class Call:
     keys: int
     form: str
     interpret: bool
+    one_by_one: bool
 
 
 def _scores(call, row_block, key_block, length, q, k):
@@ -347,7 +354,7 @@ def _all_slopes(call, lengths, rows, keys):
         dq, slopes = lax.scan(block, dq, jnp.arange(keys[0].shape[0] // call.keys, dtype=jnp.int32))
         return dq.astype(rows[0].dtype), *joined(slopes)
 
-    return over_heads(head, lengths, (rows, keys))
+    return over_heads(head, lengths, (rows, keys), one_by_one=call.one_by_one)
 
 
 # The layout and the gradient.
@@ -382,6 +389,10 @@ def _from_heads(x: Array, shared: int, shape: tuple[int, ...]) -> Array:
     return x.transpose(0, 2, 1, 3, 4).reshape(shape)
 
 
+def _run(call, sweep, lengths, own, other):
+    return run(sweep, call.form, lengths, own, other, interpret=call.interpret, one_by_one=call.one_by_one)
+
+
 def _arranged(call, query, key, value, lengths):
     q = _to_heads(call, query, call.rows, call.shared)
     k, v = (_to_heads(call, x, call.keys, 1) for x in (key, value))
@@ -393,7 +404,7 @@ def _attention(call, query, key, value, lengths):
     """The output, and L, of which nobody takes a slope."""
     q, keys, real = _arranged(call, query, key, value, lengths)
     sweep = _by_rows(call, _forward_start, _forward_step, _forward_finish)
-    o, L = run(sweep, call.form, call.interpret, real, (q,), keys)
+    o, L = _run(call, sweep, real, (q,), keys)
     return _from_heads(o, call.shared, (*query.shape[:-1], value.shape[-1])), L
 
 
@@ -414,8 +425,8 @@ def _slopes(call, slope, query, key, value, lengths, output, L):
     else:
         by_rows = _by_rows(call, lambda own, other: _zeros(own[0]), _rows_step, _in_dtype_of_own)
         by_keys = _by_keys(call, lambda own, other: _zeros(*own), _keys_step, _in_dtype_of_own)
-        (dq,) = run(by_rows, call.form, call.interpret, real, rows, keys)
-        dk, dv = run(by_keys, call.form, call.interpret, real, keys, rows)
+        (dq,) = _run(call, by_rows, real, rows, keys)
+        dk, dv = _run(call, by_keys, real, keys, rows)
     return _from_heads(dq, call.shared, query.shape), _from_heads(dk, 1, key.shape), _from_heads(dv, 1, value.shape)
 
 

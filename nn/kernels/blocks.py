@@ -18,6 +18,7 @@ from jax.experimental.pallas import tpu as mosaic
 from jax.experimental.pallas import triton
 
 from nn.kernels.choice import platform
+from nn.kernels.devices import why_not_per_device
 
 WIDEST_ROW = {"mosaic": 2**15, "triton": 2**14}
 """The most numbers in a row that is worked on whole: eight rows of some arrays fit 16 MiB, and one row the registers."""
@@ -31,13 +32,14 @@ def up_to(size: int, unit: int) -> int:
     return pl.cdiv(size, unit) * unit
 
 
-def refusals(interpret: bool, *arrays: jax.Array, row: int = 0) -> dict[str, str | None]:
+def refusals(interpret: bool, *arrays: jax.Array, row: int = 0, examples: int = 1) -> dict[str, str | None]:
     """Why "mosaic" and "triton" cannot compute a call, for `choose`; None where they can.
 
     Args:
       interpret: whether they would be interpreted, which any platform can.
       arrays: all that the kernel reads.
       row: how many numbers wide the rows are that a program holds whole.
+      examples: how many `per_device` shares out among several devices.
     """
     dtypes = sorted({str(array.dtype) for array in arrays})
     reasons = {}
@@ -51,6 +53,8 @@ def refusals(interpret: bool, *arrays: jax.Array, row: int = 0) -> dict[str, str
             reasons[form] = "an array of size 0 has no blocks"
         elif row > WIDEST_ROW[form]:
             reasons[form] = f"its rows may have {WIDEST_ROW[form]} numbers, and these have {row}"
+        else:
+            reasons[form] = why_not_per_device(examples, *arrays)
     return reasons
 
 

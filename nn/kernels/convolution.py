@@ -35,6 +35,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 from nn.kernels.choice import platform
+from nn.kernels.devices import mesh_of
 
 FILTERS, PLACES = 16, 64  # the most of either for which the shifts were measured to win
 INPUTS, SLOPES = 8, 2**18  # the fewest channels, and numbers of g, a megabyte, from which on blocks were measured to win
@@ -62,10 +63,14 @@ def convolve_reference(
     return jax.lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=LAYOUTS[len(strides)])
 
 
-def suits_one_channel(kernel: Float[Array, "*window inputs outputs"]) -> bool:
-    """Whether `convolve_one_channel` is the quicker form for this kernel on this platform."""
+def suits_one_channel(x: Float[Array, "images *space inputs"], kernel: Float[Array, "*window inputs outputs"]) -> bool:
+    """Whether `convolve_one_channel` is the quicker form for these on this platform.
+
+    It goes image by image, which XLA cannot split: several devices, each for itself, would go through all images.
+    """
     *window, inputs, outputs = kernel.shape
-    return platform() == "cpu" and inputs == 1 and outputs <= FILTERS and prod(window) <= PLACES
+    small = inputs == 1 and outputs <= FILTERS and prod(window) <= PLACES
+    return small and platform() == "cpu" and mesh_of(x, kernel) is None
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))

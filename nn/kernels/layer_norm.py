@@ -15,6 +15,7 @@ The Pallas forms have been interpreted, and compiled for machines that were not 
 """
 
 from functools import partial
+from math import prod
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +24,7 @@ from jaxtyping import Array, Float
 
 from nn.kernels.blocks import block_of_rows, compiler, inside, load, refusals, store
 from nn.kernels.choice import Implementation, choose
+from nn.kernels.devices import per_device
 
 Rows = Float[Array, "rows features"]
 Vector = Float[Array, " features"]
@@ -46,7 +48,7 @@ def layer_norm(
       epsilon: added to the variance, which divides by n.
       implementation: which form computes it. None is "xla" everywhere, here the same as "reference": XLA fuses this equation
         well, and the Pallas forms "mosaic" (TPU) and "triton" (GPU) have never run on real hardware. They have first
-        derivatives only, in reverse mode, and are not split over the devices of a mesh.
+        derivatives only, in reverse mode. On a mesh each device takes an equal part of the rows.
       interpret: run a Pallas form in Pallas's interpreter, on any platform and slowly.
 
     Raises:
@@ -59,11 +61,12 @@ def layer_norm(
             f"layer_norm expects scale and bias of shape {x.shape[-1:]} for x.shape={x.shape}, "
             f"got scale.shape={scale.shape} and bias.shape={bias.shape}."
         )
-    refused = refusals(interpret, x, scale, bias, row=x.shape[-1])
+    refused = refusals(interpret, x, scale, bias, row=x.shape[-1], examples=prod(x.shape[:-1]))
     form = choose("layer_norm", implementation, best=("xla",), refused=refused)
     if form in ("reference", "xla"):
         return layer_norm_reference(x, scale, bias, epsilon=epsilon)
-    return _layer_norm_pallas(x.reshape(-1, x.shape[-1]), scale, bias, epsilon, form, interpret).reshape(x.shape)
+    kernel = lambda rows, *vectors: _layer_norm_pallas(rows, *vectors, epsilon, form, interpret)  # noqa: E731
+    return per_device(kernel, [x.reshape(-1, x.shape[-1])], [scale, bias]).reshape(x.shape)
 
 
 def layer_norm_reference(

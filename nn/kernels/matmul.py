@@ -29,6 +29,7 @@ from jaxtyping import Array, Float
 
 from nn.kernels.blocks import compiler, refusals, up_to
 from nn.kernels.choice import Implementation, choose
+from nn.kernels.devices import per_device
 
 Matrix = Float[Array, "_ _"]
 
@@ -54,7 +55,7 @@ def matmul(
       activation: None, "relu", "gelu", "silu" or "tanh".
       implementation: which form computes it. None is "xla" everywhere: XLA's own products are tuned, and the Pallas forms
         "mosaic" (TPU) and "triton" (GPU) have never run on real hardware. They have first
-        derivatives only, in reverse mode, and are not split over the devices of a mesh.
+        derivatives only, in reverse mode. On a mesh each device takes an equal part of the rows of x.
       interpret: run a Pallas form in Pallas's interpreter, on any platform and slowly.
 
     Raises:
@@ -71,13 +72,15 @@ def matmul(
     if activation not in ACTIVATIONS:
         raise ValueError(f"matmul expects an activation of {', '.join(map(repr, ACTIVATIONS))}, got {activation!r}.")
     bias_or_not = () if bias is None else (bias,)
-    form = choose("matmul", implementation, best=("xla",), refused=refusals(interpret, x, w, *bias_or_not))
+    refused = refusals(interpret, x, w, *bias_or_not, examples=prod(x.shape[:-1]))
+    form = choose("matmul", implementation, best=("xla",), refused=refused)
     if form == "reference":
         return matmul_reference(x, w, bias, activation=activation)
     if form == "xla":
         return matmul_xla(x, w, bias, activation=activation)
     bias = jnp.zeros(w.shape[1], x.dtype) if bias is None else bias
-    return _matmul_pallas(_as_rows(x), w, bias, activation, form, interpret).reshape(*x.shape[:-1], w.shape[1])
+    kernel = lambda rows, w, bias: _matmul_pallas(rows, w, bias, activation, form, interpret)  # noqa: E731
+    return per_device(kernel, [_as_rows(x)], [w, bias]).reshape(*x.shape[:-1], w.shape[1])
 
 
 def matmul_reference(

@@ -12,6 +12,7 @@ The Pallas forms have been interpreted, and compiled for machines that were not 
 """
 
 from functools import partial
+from math import prod
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ from jaxtyping import Array, Float
 
 from nn.kernels.blocks import block_of_rows, compiler, inside, load, refusals, store
 from nn.kernels.choice import Implementation, choose
+from nn.kernels.devices import per_device
 
 Rows = Float[Array, "rows features"]
 
@@ -33,7 +35,7 @@ def softmax(
       x: scores, with any number of leading axes.
       implementation: which form computes it. None is "xla" everywhere, here the same as "reference": XLA fuses this equation
         well, and the Pallas forms "mosaic" (TPU) and "triton" (GPU) have never run on real hardware. They have first
-        derivatives only, in reverse mode, and are not split over the devices of a mesh.
+        derivatives only, in reverse mode. On a mesh each device takes an equal part of the rows.
       interpret: run a Pallas form in Pallas's interpreter, on any platform and slowly.
 
     Raises:
@@ -41,10 +43,11 @@ def softmax(
     """
     if x.ndim == 0 or not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"softmax expects floating-point x with an axis at least, got x.shape={x.shape} of {x.dtype}.")
-    form = choose("softmax", implementation, best=("xla",), refused=refusals(interpret, x, row=x.shape[-1]))
+    refused = refusals(interpret, x, row=x.shape[-1], examples=prod(x.shape[:-1]))
+    form = choose("softmax", implementation, best=("xla",), refused=refused)
     if form in ("reference", "xla"):
         return softmax_reference(x)
-    return _softmax_pallas(x.reshape(-1, x.shape[-1]), form, interpret).reshape(x.shape)
+    return per_device(lambda rows: _softmax_pallas(rows, form, interpret), [x.reshape(-1, x.shape[-1])]).reshape(x.shape)
 
 
 def softmax_reference(x: Float[Array, "*batch features"]) -> Float[Array, "*batch features"]:

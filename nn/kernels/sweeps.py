@@ -15,8 +15,6 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from nn.kernels.choice import platform
-
 
 class Sweep(NamedTuple):
     """What the blocks of some arrays, its own, do with those of others.
@@ -40,19 +38,29 @@ class Sweep(NamedTuple):
     finish: Callable[..., tuple[Array, ...]]
 
 
-def run(sweep: Sweep, machine: str, interpret: bool, lengths: Array, own: Sequence[Array], other: Sequence[Array]) -> Any:
+def run(
+    sweep: Sweep,
+    machine: str,
+    lengths: Array,
+    own: Sequence[Array],
+    other: Sequence[Array],
+    *,
+    interpret: bool = False,
+    one_by_one: bool = False,
+) -> Any:
     """The results of all own blocks, joined: a tuple of arrays (heads, length of the own ones, width).
 
     Args:
       sweep: what is done.
       machine: "xla", "mosaic" or "triton".
-      interpret: whether Pallas interprets, on any platform.
       lengths: for each head the number that its steps are told.
       own: arrays whose blocks sweep.
       other: arrays over whose blocks they sweep.
+      interpret: whether Pallas interprets, on any platform.
+      one_by_one: how XLA goes over the heads, see `over_heads`.
     """
     if machine == "xla":
-        return _xla(sweep, lengths, tuple(own), tuple(other))
+        return _xla(sweep, one_by_one, lengths, tuple(own), tuple(other))
     return {"mosaic": _mosaic, "triton": _triton}[machine](sweep, interpret, lengths, tuple(own), tuple(other))
 
 
@@ -66,12 +74,13 @@ def joined(blocks: Sequence[Array]) -> tuple[Array, ...]:
     return tuple(x.reshape(-1, x.shape[-1]) for x in blocks)
 
 
-def over_heads(head: Callable[..., Any], lengths: Array, arrays: Any) -> Any:
+def over_heads(head: Callable[..., Any], lengths: Array, arrays: Any, *, one_by_one: bool) -> Any:
     """head(length, longest, arrays) of every head; it need not meet blocks that only lengths above `longest` ask for.
 
-    A CPU takes one head after the other, which then stays in its cache; a GPU or TPU takes all at once, to be busy.
+    One by one, a head stays in a CPU's cache while it is worked on. All at once they keep a GPU or TPU busy, and can be split
+    over several devices.
     """
-    if platform() == "cpu":
+    if one_by_one:
         return lax.map(lambda one: head(one[0], one[0], one[1]), (lengths, arrays))
     return jax.vmap(head, (0, None, 0))(lengths, lengths.max(), arrays)
 
@@ -83,7 +92,7 @@ def _meet(sweep, i, length, span, own, other):
     return sweep.finish(lax.fori_loop(first, end, step, sweep.start(own, other(0))), own)
 
 
-def _xla(sweep, lengths, own, other):
+def _xla(sweep, one_by_one, lengths, own, other):
     """XLA's own loops: over heads, over own blocks, and over the others."""
     count = own[0].shape[1] // sweep.own_size
 
@@ -96,7 +105,7 @@ def _xla(sweep, lengths, own, other):
         )
         return joined(lax.map(block, jnp.arange(count, dtype=jnp.int32)))
 
-    return over_heads(head, lengths, (own, other))
+    return over_heads(head, lengths, (own, other), one_by_one=one_by_one)
 
 
 def _shapes(sweep, own, other):

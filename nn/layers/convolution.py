@@ -218,7 +218,7 @@ def _convolve(x, kernel, batch, *, strides, pads, dilation, spread=None, groups=
     dtype = jnp.result_type(x, kernel)
     images, kernel = x.reshape(prod(batch), *x.shape[len(batch) :]).astype(dtype), kernel.astype(dtype)
     plain, pads = groups == 1 and set(dilation) == {1}, tuple(pads)
-    if plain and spread is None and suits_one_channel(kernel) and min(map(min, pads)) >= 0:
+    if plain and spread is None and suits_one_channel(images, kernel) and min(map(min, pads)) >= 0:
         y = convolve_one_channel(images, kernel, strides, pads)
     elif plain and spread is None and suits_blocks(images, kernel, strides, pads):
         y = convolve_by_blocks(images, kernel, strides, pads)

@@ -47,6 +47,25 @@ def test_forward_and_backward_compile(name, machine, dtype):
     assert text.count(call) > 1, "the kernels are in it, forward and back"
 
 
+@pytest.mark.parametrize("machine", ["v5e"], indirect=True)
+@pytest.mark.parametrize("name", KERNELS)
+def test_on_four_chips_each_computes_its_part_of_the_batch(name, machine):
+    kernel, shapes = KERNELS[name]
+    split, whole = (NamedSharding(machine.mesh(4), spec) for spec in (PartitionSpec("data"), PartitionSpec()))
+    arrays = [
+        jax.ShapeDtypeStruct((2 * shape[0], *shape[1:]) if name == "attention" else shape, jnp.float32, sharding=lying)
+        for shape, lying in zip(shapes, [split] * 3 if name == "attention" else [split, whole, whole], strict=False)
+    ]
+
+    def both(*arrays):
+        y, back = jax.vjp(partial(kernel, implementation="pallas"), *arrays)
+        return y, back(y)
+
+    text = machine.compile(jax.jit(both), *arrays).as_text()
+    assert text.count('custom_call_target="tpu_custom_call"') > 1
+    assert "all-gather" not in text and ("all-reduce" in text) == (whole in [array.sharding for array in arrays])
+
+
 def test_what_does_not_fit_the_memory_next_to_the_arithmetic_is_refused(machine):
     """A planted fault: 256 MiB in a TPU's vector memory; in a GPU's shared memory eight tiles of 64 KiB at once."""
 

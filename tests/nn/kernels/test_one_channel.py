@@ -85,4 +85,4 @@ def test_the_layer_takes_it_for_few_filters_on_one_channel_on_a_cpu(monkeypatch)
     with compiling_for("tpu"):
         conv(grey, few)
     assert len(taken) == 1
-    assert suits_one_channel(few) and convolution.FILTERS == 16
+    assert suits_one_channel(grey, few) and convolution.FILTERS == 16

@@ -14,6 +14,7 @@ from flax import nnx
 from jax.sharding import PartitionSpec
 
 from nn.data import Dataset
+from nn.layers import convolution
 from nn.models import GPT, MLP, GPTConfig, MLPConfig, ResNet, ResNetConfig
 from nn.training import (
     classification_loss,
@@ -146,6 +147,19 @@ def test_predictions_are_those_of_one_device_and_a_model_comes_back_from_the_mes
     assert len(model.head.kernel[...].sharding.device_set) == 1
     spread, _ = trained("an MLP", device_mesh(8))
     np.testing.assert_allclose(predict(spread, x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_prediction_compiled_for_one_device_is_not_used_on_eight_nor_the_other_way_round(monkeypatch):
+    """On one it goes image by image, which eight cannot share."""
+    taken = []
+    image_by_image = convolution.convolve_one_channel
+    monkeypatch.setattr(convolution, "convolve_one_channel", lambda *given: taken.append(1) or image_by_image(*given))
+    model, images = resnet(), examples()["image"]
+    one = predict(model, images)
+    assert len(taken) == 1
+    for mesh in (device_mesh(8), device_mesh(2), None):
+        np.testing.assert_allclose(predict(model, images, mesh=mesh), one, rtol=1e-5, atol=1e-5)
+    assert len(taken) == 1
 
 
 def test_within_on_mesh_fit_trains_there():

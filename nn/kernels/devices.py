@@ -1,0 +1,58 @@
+"""Kernels on several devices: each device runs the kernel on its own part of the batch.
+
+XLA splits equations by itself. A Pallas kernel is a closed box to it: Mosaic's it refuses to split, and for Triton's it gathers
+the whole batch on every device. So is a loop over the batch. Here is how a kernel finds out, and what it does then.
+
+An array's type names the mesh that the array is spread over, also while a program is traced: nobody has to say it, and JAX
+traces anew where the mesh is another.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+from jax.sharding import AbstractMesh, AxisType, PartitionSpec
+from jaxtyping import Array
+
+BATCH_AXIS = "data"
+"""The axis of a mesh that batches are split over, as `nn.training.device_mesh` names it."""
+
+
+def mesh_of(*arrays: Array) -> AbstractMesh | None:
+    """The mesh over which XLA would split a program of these arrays: that of `jax.set_mesh`, or the one they are on.
+
+    None on one device, and inside of `jax.shard_map`, where a program is each device's own.
+    """
+    for mesh in (jax.sharding.get_abstract_mesh(), *(jax.typeof(array).sharding.mesh for array in arrays)):
+        left = [size for size, kind in zip(mesh.axis_sizes, mesh.axis_types, strict=True) if kind != AxisType.Manual]
+        if any(size > 1 for size in left):
+            return mesh
+    return None
+
+
+def why_not_per_device(examples: int, *arrays: Array) -> str | None:
+    """Why `per_device` cannot split so many examples among the devices of these arrays; None if it can."""
+    mesh = mesh_of(*arrays)
+    if mesh is None:
+        return None
+    if dict(zip(mesh.axis_names, mesh.axis_types, strict=True)).get(BATCH_AXIS) != AxisType.Auto:
+        return f"XLA cannot split it over a mesh without an automatic axis '{BATCH_AXIS}', got {mesh}"
+    if examples % mesh.shape[BATCH_AXIS]:
+        return f"each device takes an equal part of the batch, and {mesh.shape[BATCH_AXIS]} do not divide {examples}"
+    return None
+
+
+def per_device(kernel: Callable[..., Array], split: Sequence[Array], whole: Sequence[Array] = ()) -> Array:
+    """kernel(*split, *whole), computed by each device for its own part of the batch.
+
+    Args:
+      kernel: gives one array, with the batch on its first axis, each example on its own.
+      split: arrays with the batch on their first axis; on several devices the kernel is called with a part of each.
+      whole: arrays that each device needs whole. Their slopes are summed over the devices.
+    """
+    mesh = mesh_of(*split, *whole)
+    if mesh is None:
+        return kernel(*split, *whole)
+    parts, all_of_it = PartitionSpec(BATCH_AXIS), PartitionSpec()
+    specs = (parts,) * len(split) + (all_of_it,) * len(whole)
+    # Unchecked: a Pallas kernel does not say along which axes of the mesh its results differ.
+    return jax.shard_map(kernel, mesh=mesh, in_specs=specs, out_specs=parts, check_vma=False)(*split, *whole)
