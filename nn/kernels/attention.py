@@ -49,6 +49,7 @@ Values = Float[Array, "*batch keys kv_heads value_depth"]
 Outputs = Float[Array, "*batch queries heads value_depth"]
 Lengths = Int[Array | np.ndarray, "*batch"]
 Mask = Bool[Array | np.ndarray, "..."]
+Scale = float | Float[Array, ""]
 
 BLOCK = {"xla": 256, "mosaic": 128, "triton": 64}
 """The most rows or keys in a block: scores that fit a CPU's own cache, a TPU's lanes, the registers of a GPU's program."""
@@ -62,7 +63,7 @@ def flash_attention(
     causal: bool = False,
     lengths: Lengths | None = None,
     mask: Mask | None = None,
-    scale: float | None = None,
+    scale: Scale | None = None,
     implementation: Implementation | None = None,
     interpret: bool = False,
 ) -> Outputs:
@@ -79,7 +80,8 @@ def flash_attention(
         is out of range, it is cut off at 0 and at all keys.
       mask: which key each query may see, True for yes; of a shape that broadcasts to (*batch, heads, queries, keys). It is as
         large as the scores, so only the form "reference" takes one.
-      scale: what scores are multiplied by; 1 / √depth if None.
+      scale: what scores are multiplied by; 1 / √depth if None. The blocks are compiled for one: a scale that is only known when
+        the program runs, as one that is learned, leaves "reference".
       implementation: which form computes it; None leaves it to `attention_form`.
       interpret: run a Pallas form in Pallas's interpreter, on any platform and slowly.
 
@@ -93,13 +95,13 @@ def flash_attention(
     References: Dao et al. 2022, "FlashAttention"; shared keys: Ainslie et al. 2023, "GQA".
     """
     _require_fitting(query, key, value, lengths, mask)
-    form = attention_form(query, key, value, mask=mask, implementation=implementation, interpret=interpret)
+    form = attention_form(query, key, value, mask=mask, scale=scale, implementation=implementation, interpret=interpret)
     if form == "reference":
         return attention_reference(query, key, value, causal=causal, lengths=lengths, mask=mask, scale=scale)
     shared = query.shape[-2] // key.shape[-2]
     call = Call(
         causal=causal,
-        scale=_scale(query, scale),
+        scale=float(_scale(query, scale)),
         shared=shared,
         rows=_block(form, query.shape[-3] * shared),
         keys=_block(form, key.shape[-3]),
@@ -119,6 +121,7 @@ def attention_form(
     value: Values,
     *,
     mask: Mask | None = None,
+    scale: Scale | None = None,
     implementation: Implementation | None = None,
     interpret: bool = False,
 ) -> str:
@@ -139,6 +142,8 @@ def attention_form(
     reason = None
     if mask is not None:
         reason = "it takes causal and lengths, but no mask"
+    elif isinstance(scale, Tracer):
+        reason = "its scale has to be a number that is known before the program is compiled"
     elif len(dtypes) > 1:
         reason = f"query, key and value have to be of one dtype, and are of {' and '.join(dtypes)}"
     elif 0 in (query.size, key.size, value.size):
@@ -163,7 +168,7 @@ def attention_reference(
     causal: bool = False,
     lengths: Lengths | None = None,
     mask: Mask | None = None,
-    scale: float | None = None,
+    scale: Scale | None = None,
 ) -> Outputs:
     """The equation, with all scores at once. The arguments are those of `flash_attention`."""
     key, value = (jnp.repeat(x, query.shape[-2] // key.shape[-2], axis=-2) for x in (key, value))
@@ -179,7 +184,7 @@ def attention_reference(
     return jnp.einsum("...hqk,...khd->...qhd", weights.astype(value.dtype), value)
 
 
-def _scale(query: Queries, scale: float | None) -> float:
+def _scale(query: Queries, scale: Scale | None) -> Scale:
     return 1 / math.sqrt(query.shape[-1]) if scale is None else scale
 
 
@@ -399,7 +404,9 @@ def _arranged(call, query, key, value, lengths):
     return q, (k, v), jnp.repeat(lengths.reshape(-1), key.shape[-2])
 
 
+# Compiled here, so that who calls it outside of any jit compiles it once. What it depends on beside its arrays is in the call.
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
+@partial(jax.jit, static_argnums=0)
 def _attention(call, query, key, value, lengths):
     """The output, and L, of which nobody takes a slope."""
     q, keys, real = _arranged(call, query, key, value, lengths)
@@ -416,6 +423,7 @@ def _attention_and_what_is_kept(call, query, key, value, lengths):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
+@partial(jax.jit, static_argnums=0)
 def _slopes(call, slope, query, key, value, lengths, output, L):
     q, keys, real = _arranged(call, query, key, value, lengths)
     o, g = (_to_heads(call, x, call.rows, call.shared) for x in (output, slope))

@@ -15,7 +15,6 @@ import jax.numpy as jnp
 from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as mosaic
-from jax.experimental.pallas import triton
 
 from nn.kernels.choice import platform
 from nn.kernels.devices import why_not_per_device
@@ -25,6 +24,13 @@ WIDEST_ROW = {"mosaic": 2**15, "triton": 2**14}
 
 # What pays for starting a program, and still fits several times: numbers in a block of rows.
 _NUMBERS = {"mosaic": 2**17, "triton": 2**12}
+
+
+def _triton() -> Any:
+    """Pallas's module for Triton, imported where it is needed: a version of JAX without it still has all other forms."""
+    from jax.experimental.pallas import triton
+
+    return triton
 
 
 def up_to(size: int, unit: int) -> int:
@@ -79,7 +85,7 @@ def inside(block: tuple[int, ...], shape: tuple[int, int], first_row: jax.Array 
 def load(form: str, ref: Any, inside: jax.Array, outside: float) -> jax.Array:
     """A block in float32, with the number `outside` where it sticks out."""
     if form == "triton":  # There a program must not touch memory that is not the array's.
-        return triton.load(ref, mask=inside, other=outside).astype(jnp.float32)
+        return _triton().load(ref, mask=inside, other=outside).astype(jnp.float32)
     return jnp.where(inside, ref[...].astype(jnp.float32), outside)
 
 
@@ -87,7 +93,7 @@ def store(form: str, ref: Any, inside: jax.Array, values: jax.Array) -> None:
     """Writes a block, in the dtype of the array, where it does not stick out."""
     values = values.astype(ref.dtype)
     if form == "triton":
-        triton.store(ref, values, mask=inside)
+        _triton().store(ref, values, mask=inside)
     else:
         ref[...] = values  # What sticks out is not copied back.
 
@@ -108,4 +114,4 @@ def compiler(
         return {"interpret": True}
     if form == "mosaic":
         return {"compiler_params": mosaic.CompilerParams(dimension_semantics=order)}
-    return {"compiler_params": triton.CompilerParams(num_warps=min(max(numbers // 1024, 4), 16))}
+    return {"compiler_params": _triton().CompilerParams(num_warps=min(max(numbers // 1024, 4), 16))}

@@ -20,8 +20,14 @@ _target: ContextVar[Platform | None] = ContextVar("target", default=None)
 
 
 def platform() -> str:
-    """What the program that is being traced will run on: "cpu", "gpu" or "tpu"."""
-    return _target.get() or jax.default_backend()
+    """What the program that is being traced will run on: "cpu", "gpu" or "tpu".
+
+    That is the target of `compiling_for`, or the device of `jax.default_device`, or JAX's first choice. Where arrays were put
+    on a device of another platform by hand, which tracing cannot see, say so by one of the first two.
+    """
+    default = jax.config.jax_default_device
+    name = getattr(default, "platform", default)
+    return _target.get() or {"cuda": "gpu", "rocm": "gpu"}.get(name, name) or jax.default_backend()
 
 
 @contextmanager

@@ -1,6 +1,11 @@
+import importlib
+import runpy
+import sys
 import threading
 
+import jax
 import pytest
+from jax.experimental import pallas
 
 from nn.kernels.choice import choose, compiling_for, platform
 
@@ -46,6 +51,26 @@ def test_pallas_on_a_cpu_says_what_would_work():
 def test_a_form_that_does_not_exist_is_named_beside_those_that_do():
     with pytest.raises(ValueError, match=r"^a_kernel has the implementations 'reference', .* and 'triton', got 'pallsa'\.$"):
         chosen("pallsa")
+
+
+def test_the_platform_is_that_of_the_default_device_where_one_is_set(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
+    assert platform() == "tpu"
+    with jax.default_device(jax.devices("cpu")[0]):
+        assert platform() == "cpu"
+        with compiling_for("gpu"):
+            assert platform() == "gpu"
+    assert platform() == "tpu"
+
+
+def test_without_pallas_module_for_triton_all_else_is_there(monkeypatch):
+    """JAX 0.12 says that it will go."""
+    monkeypatch.setitem(sys.modules, "jax.experimental.pallas.triton", None)
+    monkeypatch.delattr(pallas, "triton", raising=False)
+    with pytest.raises(ImportError):
+        importlib.import_module("jax.experimental.pallas.triton")
+    for name in ("blocks", "softmax", "layer_norm", "matmul", "attention", "sweeps"):
+        runpy.run_path(importlib.import_module(f"nn.kernels.{name}").__file__)
 
 
 def test_what_is_compiled_for_ends_with_the_block_nests_survives_an_error_and_is_each_threads_own():

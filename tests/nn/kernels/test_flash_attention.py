@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nn.kernels import attention
 from nn.kernels.attention import attention_form, flash_attention
 from nn.kernels.choice import compiling_for
 from nn.layers.attention import dot_product_attention, padding_mask
@@ -69,10 +70,15 @@ def exact(name):
 
 
 def named(form, **options):
-    return lambda *arrays: flash_attention(*arrays, implementation=form, interpret=True, **options)
+    def attention(*arrays):
+        at_once = form == "xla, heads at once"
+        with compiling_for("gpu" if at_once else "cpu"):
+            return flash_attention(*arrays, implementation="xla" if at_once else form, interpret=True, **options)
+
+    return attention
 
 
-@pytest.fixture(scope="module", params=["reference", "xla", "mosaic", "triton"])
+@pytest.fixture(scope="module", params=["reference", "xla", "xla, heads at once", "mosaic", "triton"])
 def form(request):
     return request.param
 
@@ -135,6 +141,34 @@ def test_second_derivatives_of_blocks_are_those_of_the_equation(form):
     for result, exact in zip(ours, truth, strict=True):
         assert np.abs(exact).max() > 0.1
         np.testing.assert_allclose(result, exact, rtol=1e-3, atol=1e-3)
+
+
+def test_outside_of_any_jit_it_is_compiled_once_for_each_way_to_go_over_the_heads(monkeypatch):
+    traced = []
+    run, all_slopes = attention._run, attention._all_slopes
+    monkeypatch.setattr(attention, "_run", lambda *given: traced.append("forward") or run(*given))
+    monkeypatch.setattr(attention, "_all_slopes", lambda *given: traced.append("back") or all_slopes(*given))
+    x = jnp.ones((1, 9, 2, 3))  # a shape of its own
+    for form in ("xla", "xla", "xla, heads at once", "xla", "xla, heads at once"):
+        with_slopes(named(form))(x, x, x)
+    assert traced == ["forward", "back"] * 2
+
+
+def test_a_scale_may_be_any_number_and_one_that_is_learned_leaves_the_equation():
+    (query, key, value), _ = draw("several blocks, causal, more keys")
+    attention = lambda scale, form=None: flash_attention(query, key, value, scale=scale, implementation=form)  # noqa: E731
+    for scale in (jnp.float32(0.3), np.float64(0.3)):
+        np.testing.assert_allclose(attention(scale, "xla"), attention(0.3, "reference"), rtol=1e-4, atol=1e-5)
+    long = jnp.ones((1, 256, 1, 1))
+    assert attention_form(long, long, long, scale=0.3) == "xla"
+    forms = []
+    learned = lambda scale: forms.append(attention_form(long, long, long, scale=scale)) or attention(scale).sum()  # noqa: E731
+    slope, step = jax.grad(learned)(0.3), 1e-2
+    assert forms == ["reference"]
+    measured = (attention(0.3 + step).sum() - attention(0.3 - step).sum()) / (2 * step)
+    np.testing.assert_allclose(slope, measured, rtol=1e-2)
+    with pytest.raises(ValueError, match="because its scale has to be a number that is known before the program is compiled"):
+        jax.jit(lambda scale: attention(scale, "xla"))(0.3)
 
 
 def test_lengths_out_of_range_under_jit_mean_all_keys_and_none():
