@@ -181,7 +181,8 @@ def attention_reference(
         seen &= jnp.tril(jnp.ones(scores.shape, bool))
     # Minus infinity would make NaN of a row that sees nothing, in the gradient too.
     weights = jnp.where(seen, jax.nn.softmax(jnp.where(seen, scores, jnp.finfo(exact).min)), 0)
-    return jnp.einsum("...hqk,...khd->...qhd", weights.astype(value.dtype), value)
+    output = jnp.einsum("...hqk,...khd->...qhd", weights.astype(value.dtype), value, preferred_element_type=exact)
+    return output.astype(value.dtype)
 
 
 def _scale(query: Queries, scale: Scale | None) -> Scale:

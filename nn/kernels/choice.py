@@ -25,7 +25,7 @@ def platform() -> str:
     That is the target of `compiling_for`, or the device of `jax.default_device`, or JAX's first choice. Where arrays were put
     on a device of another platform by hand, which tracing cannot see, say so by one of the first two.
     """
-    default = jax.config.jax_default_device
+    default = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]  # JAX adds its options when imported
     name = getattr(default, "platform", default)
     return _target.get() or {"cuda": "gpu", "rocm": "gpu"}.get(name, name) or jax.default_backend()
 

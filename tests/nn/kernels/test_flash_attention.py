@@ -104,6 +104,14 @@ def test_bfloat16_comes_in_and_goes_out_and_sums_are_of_float32(results):
         assert np.abs(np.asarray(result, float) - truth).max() < 2**-7 * np.abs(truth).max()
 
 
+def test_the_equation_too_sums_its_products_in_float32():
+    """On a CPU XLA would anyway."""
+    x = jnp.ones((1, 3, 1, 2), jnp.bfloat16)
+    program = jax.make_jaxpr(with_slopes(named("reference")))(x, x, x).eqns
+    forward = [equation for equation in program if equation.primitive.name == "dot_general"][:2]
+    assert [equation.params["preferred_element_type"] for equation in forward] == [jnp.float32] * 2
+
+
 def test_a_query_that_sees_nothing_gives_0_and_no_slope(results):
     for first, *others in results["several blocks"]:
         np.testing.assert_array_equal(first, 0)
