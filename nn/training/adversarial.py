@@ -15,10 +15,12 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from nn.training.loop import Batch, History, RestartableBatches, require_runnable, run_steps
 from nn.training.losses import masked_mean, sigmoid_cross_entropy
+from nn.training.sharding import mesh_to_use, replicate, shard_batch
 
 # The losses. A score is a number of any size: the larger, the more real the example looks to the discriminator.
 
@@ -223,6 +225,7 @@ def fit_adversarial(
     checkpoint_directory: str | Path | None = None,
     checkpoint_every: int = 500,
     progress: bool = False,
+    mesh: Mesh | None = None,
 ) -> History:
     """Trains a generator and a discriminator in place, in turn, each against the other as it is by then.
 
@@ -244,7 +247,7 @@ def fit_adversarial(
       reconstruction: how many times mean |fake − real| is added to the generator's loss, for conditions that have one right
         answer (Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks", eq. 4).
       seed: where the noise comes from.
-      log_every, checkpoint_directory, checkpoint_every, progress: as for `fit`.
+      log_every, checkpoint_directory, checkpoint_every, progress, mesh: as for `fit`.
 
     Returns:
       The history: lists of equal length under `step`, `generator_loss`, and, of the discriminator's last step before it,
@@ -274,10 +277,11 @@ def fit_adversarial(
             f"asks for the slope at each example alone; {type(discriminator).__name__} has some. nn.models.Critic has none."
         )
     # The step gives the memory of its input back for its output. A copy keeps the arrays of others who share the weights.
-    g, d, g_rest, d_rest = jax.tree.map(jnp.copy, (g, d, g_rest, d_rest))
+    mesh = mesh_to_use("fit_adversarial", mesh, (g, d, g_rest, d_rest))
+    g, d, g_rest, d_rest = replicate(jax.tree.map(jnp.copy, (g, d, g_rest, d_rest)), mesh)
     memory = (generator_optimizer.init(g), discriminator_optimizer.init(d))
-    state = ((g, d), memory, (g_rest, d_rest, jax.random.key(seed)))
-    run_step = _compiled_step(
+    state = replicate(((g, d), memory, (g_rest, d_rest, jax.random.key(seed))), mesh)
+    step = _compiled_step(
         g_graph,
         d_graph,
         jax.tree.structure(state),
@@ -288,7 +292,11 @@ def fit_adversarial(
         example,
         tuple(conditions),
         reconstruction,
+        tuple(leaf.sharding for leaf in jax.tree.leaves(state)) if mesh else None,
     )
+
+    def run_step(leaves, group):
+        return step(leaves, shard_batch(group, mesh))
 
     def put_back(trained, _, rest):
         nnx.update(generator, trained[0], rest[0])
@@ -333,7 +341,7 @@ class _Groups:
 
 @lru_cache(maxsize=256)
 def _compiled_step(
-    g_graph, d_graph, structure, g_optimizer, d_optimizer, loss, latent_features, example, conditions, reconstruction
+    g_graph, d_graph, structure, g_optimizer, d_optimizer, loss, latent_features, example, conditions, reconstruction, shardings
 ):
     """The compiled step of both, one for each kind of networks, loss and optimizers. g: generator, d: discriminator."""
 
@@ -393,7 +401,8 @@ def _compiled_step(
         g = optax.apply_updates(g, updates)
         return jax.tree.leaves(((g, d), (g_memory, d_memory), (g_rest, d_rest, key))), {"generator_loss": value}
 
-    judge, make = (jax.jit(step, donate_argnums=0) for step in (discriminator_step, generator_step))
+    lying = (list(shardings), None) if shardings else None  # as in `fit`: the new state where the old one was
+    judge, make = (jax.jit(step, donate_argnums=0, out_shardings=lying) for step in (discriminator_step, generator_step))
 
     def step(leaves, group):
         # A loop outside of the compiled program: inside of one, XLA's convolutions on a CPU are many times slower.

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from nn.training.checkpoints import TrainingCheckpoints
 from nn.training.losses import classification_loss
 from nn.training.metrics import accuracy
-from nn.training.sharding import current_mesh, replicate, shard_batch
+from nn.training.sharding import mesh_to_use, replicate, shard_batch
 
 Batch = Mapping[str, Any]
 History = dict[str, list[float]]
@@ -74,7 +74,8 @@ def fit(
       mesh: the devices to train on, from `device_mesh`: each gets an equal part of every batch, see `shard_batch`, and the
         whole model, or the part that `partition` gave it. The numbers are those of one device, to rounding; a mean or a
         normalization over the batch is over the whole batch. The model stays on the mesh. None: that of `on_mesh`, and
-        outside of it the devices that the model is on. Checkpoints go over from one number of devices to another.
+        outside of it the one that the model is on; `device_mesh(1)` brings it back to one device. Checkpoints go over from
+        one number of devices to another.
 
     Returns:
       The history: lists of equal length under `step`, `loss` and every name that the loss records.
@@ -83,16 +84,17 @@ def fit(
       NonFiniteLossError: at the first record that holds a loss that is not finite. The model is then as it was before
         the call, and the last checkpoint is from before the break.
       ValueError: for steps, log_every or checkpoint_every below 1, data that ends too soon or cannot begin anywhere, a
-        filter that selects nothing, or a checkpoint directory of another model, of other data or of a longer run.
+        filter that selects nothing, a checkpoint directory of another model, of other data or of a longer run, or a mesh
+        without an axis `data`, or other than the one that the model is split over.
     """
     require_runnable("fit", data, steps=steps, log_every=log_every, checkpoint_every=checkpoint_every)
     wrt = nnx.Any(*wrt) if isinstance(wrt, list | tuple) else wrt
     graphdef, trainable, rest = nnx.split(model, wrt, ...)
     if not jax.tree.leaves(trainable):
         raise ValueError(f"fit expects wrt to select something to train; in {type(model).__name__}, {wrt} selects nothing.")
+    mesh = mesh_to_use("fit", mesh, (trainable, rest))
     # The step gives the memory of its input back for its output. A copy keeps the arrays of others who share the weights.
     trainable, rest = jax.tree.map(jnp.copy, (trainable, rest))
-    mesh = mesh or current_mesh()
     trainable = replicate(trainable, mesh)  # first, for the optimizer's memory of a weight comes to lie where the weight does
     state = replicate((trainable, optimizer.init(trainable), rest), mesh)
     shardings = tuple(leaf.sharding for leaf in jax.tree.leaves(state)) if mesh else None
@@ -308,8 +310,8 @@ def predict(
       The outputs, stacked on the first axis.
 
     Raises:
-      ValueError: if there are no inputs, those of a tuple differ in number, batch_size is below 1, or the model has no such
-        method.
+      ValueError: if there are no inputs, those of a tuple differ in number, batch_size is below 1, the model has no such
+        method, or the mesh does not fit, as for `fit`.
     """
     inputs = inputs if isinstance(inputs, tuple) else (inputs,)
     counts = [len(array) for array in inputs]
@@ -325,7 +327,7 @@ def predict(
     model.eval()
     graphdef, state = nnx.split(model)
     batches = (tuple(array[start : start + batch_size] for array in inputs) for start in range(0, counts[0], batch_size))
-    mesh = mesh or current_mesh()
+    mesh = mesh_to_use("predict", mesh, state)
     state = replicate(state, mesh)
     outputs = [_compiled_forward(graphdef, method)(state, *shard_batch(batch, mesh)) for batch in batches]
     return np.concatenate(jax.device_get(outputs))
@@ -343,6 +345,7 @@ def evaluate(
     *,
     metric: Callable[..., Any] = accuracy,
     batch_size: int = 1024,
+    mesh: Mesh | None = None,
 ) -> float:
     """The mean of a metric over all examples, in evaluation mode: by default the share of them that is right.
 
@@ -352,6 +355,7 @@ def evaluate(
       labels: the right class of each.
       metric: maps (logits, labels) to a value per example.
       batch_size: how many inputs go through the model at once.
+      mesh: the devices that share each batch, as for `fit`.
 
     Raises:
       ValueError: if there are no examples, or not as many labels as inputs.
@@ -359,4 +363,4 @@ def evaluate(
     count = len(inputs[0] if isinstance(inputs, tuple) else inputs)
     if count != len(labels):
         raise ValueError(f"evaluate expects a label for each input, got {count} inputs and {len(labels)} labels.")
-    return float(metric(jnp.asarray(predict(model, inputs, batch_size=batch_size)), jnp.asarray(labels)).mean())
+    return float(metric(jnp.asarray(predict(model, inputs, batch_size=batch_size, mesh=mesh)), jnp.asarray(labels)).mean())

@@ -9,12 +9,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
+from math import prod
 from typing import Any
 
 import jax
 import numpy as np
 from flax import nnx
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from nn.kernels.devices import BATCH_AXIS
+
+MOST_VIRTUAL_DEVICES = 64
+"""More than a trial needs; each takes threads and memory of its own."""
 
 _current: ContextVar[Mesh | None] = ContextVar("mesh", default=None)
 
@@ -32,15 +38,17 @@ def device_mesh(devices: int | None = None, *, model: int = 1) -> Mesh:
     there = jax.device_count()
     devices = there if devices is None else devices
     if not 1 <= devices <= there:
+        on_cpu = "" if jax.default_backend() == "cpu" else " with JAX_PLATFORMS=cpu set"
         raise ValueError(
             f"device_mesh expects from 1 to {there} devices, those that JAX has here ({jax.default_backend()}), got {devices}. "
-            f"A CPU can stand for several: call nn.training.virtual_cpu_devices({max(devices, 1)}) before JAX is first used."
+            f"To try out several, a CPU can stand for up to {MOST_VIRTUAL_DEVICES}: call "
+            f"nn.training.virtual_cpu_devices({min(max(devices, 1), MOST_VIRTUAL_DEVICES)}) before JAX is first used{on_cpu}."
         )
     if model < 1 or devices % model:
         raise ValueError(f"device_mesh expects model to divide the {devices} devices, got model={model}.")
     # Auto: XLA works out the shardings in between. JAX's newer default, Explicit, would have each layer name its own.
     kinds = (AxisType.Auto, AxisType.Auto)
-    return jax.make_mesh((devices // model, model), ("data", "model"), axis_types=kinds, devices=jax.devices()[:devices])
+    return jax.make_mesh((devices // model, model), (BATCH_AXIS, "model"), axis_types=kinds, devices=jax.devices()[:devices])
 
 
 def virtual_cpu_devices(count: int) -> None:
@@ -49,10 +57,10 @@ def virtual_cpu_devices(count: int) -> None:
     It makes nothing faster, for the same cores do the work. GPUs and TPUs stay as many as they are.
 
     Raises:
-      ValueError: for a count below 1, or if JAX is in use already.
+      ValueError: for a count below 1 or above 64, or if JAX is in use already.
     """
-    if count < 1:
-        raise ValueError(f"virtual_cpu_devices expects a count of at least 1, got {count}.")
+    if not 1 <= count <= MOST_VIRTUAL_DEVICES:
+        raise ValueError(f"virtual_cpu_devices expects a count from 1 to {MOST_VIRTUAL_DEVICES}, got {count}.")
     try:
         jax.config.update("jax_num_cpu_devices", count)
     except RuntimeError:
@@ -66,7 +74,10 @@ def virtual_cpu_devices(count: int) -> None:
 
 @contextmanager
 def on_mesh(mesh: Mesh | None) -> Iterator[None]:
-    """Within it, `fit` and `predict` use this mesh where they are given none: for code that calls them from within."""
+    """Within it, `fit`, `predict` and their like use this mesh where they are given none: for code that calls them from within.
+
+    It does not reach into threads that are started within.
+    """
     token = _current.set(mesh)
     try:
         yield
@@ -79,19 +90,54 @@ def current_mesh() -> Mesh | None:
     return _current.get()
 
 
+def mesh_to_use(function: str, mesh: Mesh | None, state: Any) -> Mesh | None:
+    """The mesh that a function was given, or else that of `on_mesh`, or else the one that a model's arrays are on.
+
+    Args:
+      function: its name, for the message.
+      mesh: what it was given.
+      state: the model's arrays.
+
+    Raises:
+      ValueError: if it was given a mesh without an axis `data`.
+    """
+    mesh = mesh or current_mesh()
+    if mesh is None:
+        shardings = [leaf.sharding for leaf in jax.tree.leaves(state) if isinstance(leaf, jax.Array)]
+        meshes = [sharding.mesh for sharding in shardings if isinstance(sharding, NamedSharding)]
+        return next((mesh for mesh in meshes if isinstance(mesh, Mesh) and BATCH_AXIS in mesh.shape), None)
+    if BATCH_AXIS not in mesh.shape:
+        raise ValueError(
+            f"{function} expects a mesh with an axis '{BATCH_AXIS}' to split batches over, as device_mesh makes it, "
+            f"got {dict(mesh.shape)}."
+        )
+    return mesh
+
+
 def replicate(tree: Any, mesh: Mesh | None) -> Any:
     """Puts a tree of arrays on every device of a mesh, whole. What lies on this mesh already stays as it is, split or not.
 
     Without a mesh nothing is moved.
+
+    Raises:
+      ValueError: if an array is split over another mesh: it might not fit on a device whole.
     """
     if mesh is None:
         return tree
 
-    def put(leaf):
-        there = isinstance(leaf, jax.Array) and isinstance(leaf.sharding, NamedSharding) and leaf.sharding.mesh == mesh
-        return leaf if there else jax.device_put(leaf, NamedSharding(mesh, PartitionSpec()))
+    def put(path, leaf):
+        sharding = getattr(leaf, "sharding", None)
+        if isinstance(sharding, NamedSharding) and sharding.mesh == mesh:
+            return leaf
+        if sharding is not None and not sharding.is_fully_replicated:
+            raise ValueError(
+                f"{'.'.join(str(key.key) for key in path if hasattr(key, 'key'))} is split over another mesh than "
+                f"{dict(mesh.shape)}. Use the mesh that the model was split over, or split it anew: "
+                "partition(model, rules, mesh), which without rules puts it there whole."
+            )
+        return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec()))
 
-    return jax.tree.map(put, tree)
+    return jax.tree_util.tree_map_with_path(put, tree)
 
 
 def shard_batch(batch: Any, mesh: Mesh | None) -> Any:
@@ -103,14 +149,18 @@ def shard_batch(batch: Any, mesh: Mesh | None) -> Any:
     Args:
       batch: a tree of arrays, (batch, *shape) each.
       mesh: from `device_mesh`; None: the batch is given back as it is.
+
+    Raises:
+      ValueError: if the mesh has no axis `data`.
     """
+    mesh = mesh and mesh_to_use("shard_batch", mesh, ())
     if mesh is None:
         return batch
 
     def put(leaf):
         shape = np.shape(leaf)
-        divides = shape and shape[0] % mesh.shape["data"] == 0
-        return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec("data") if divides else PartitionSpec()))
+        divides = shape and shape[0] % mesh.shape[BATCH_AXIS] == 0
+        return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec(BATCH_AXIS) if divides else PartitionSpec()))
 
     return jax.tree.map(put, batch)
 
@@ -130,33 +180,52 @@ def partition(model: nnx.Module, rules: Mapping[str, PartitionSpec], mesh: Mesh)
     Args:
       model: any NNX module.
       rules: pattern of names such as `hidden.0.kernel` → which axis of the array is split over which axis of the mesh. `*`
-        stands for anything, dots too; of several that fit the first counts.
+        stands for anything, dots too; of several that fit the first counts. A variable that two layers share goes by the
+        first of its names.
       mesh: from `device_mesh`.
 
     Raises:
-      ValueError: if a pattern fits no variable, or an array cannot be split so; the model is then as before.
+      ValueError: if a pattern counts for no variable, or an array cannot be split so; the model is then as before.
 
     Reference: Shoeybi et al. 2019, "Megatron-LM: Training Multi-Billion Parameter Language Models Using Model Parallelism",
       section 3.
     """
     state = nnx.state(model)
-    paths, names = jax.tree_util.tree_flatten_with_path(nnx.to_pure_dict(state))[0], []
-    for path, _ in paths:
-        names.append(".".join(str(getattr(key, "key", key)) for key in path))
-    if unused := [pattern for pattern in rules if not any(fnmatchcase(name, pattern) for name in names)]:
-        raise ValueError(f"partition expects patterns of names in {type(model).__name__}; none fits {', '.join(unused)}.")
-
-    def put(name, leaf):
-        spec = next((spec for pattern, spec in rules.items() if fnmatchcase(name, pattern)), PartitionSpec())
-        sharding = NamedSharding(mesh, spec)
-        try:
-            sharding.shard_shape(leaf.shape)
-        except ValueError:
-            raise ValueError(
-                f"partition cannot split {name}, shape {leaf.shape}, by {spec} over a mesh of {dict(mesh.shape)}: "
-                "the devices must divide the axis."
-            ) from None
-        return jax.device_put(leaf, sharding)
-
+    paths, _ = jax.tree_util.tree_flatten_with_path(nnx.to_pure_dict(state))
+    names = [".".join(str(getattr(key, "key", key)) for key in path) for path, _ in paths]
+    fitting = {name: [pattern for pattern in rules if fnmatchcase(name, pattern)] for name in names}
+    unknown = set(rules).difference(*fitting.values())
+    if unknown:
+        raise ValueError(
+            f"partition expects patterns of names in {type(model).__name__}; none fits {', '.join(sorted(unknown))}. "
+            "A variable that two layers share goes by the first of its names; nnx.state(model) shows them."
+        )
+    if shadowed := [pattern for pattern in rules if not any(fits[:1] == [pattern] for fits in fitting.values())]:
+        raise ValueError(
+            f"partition goes by the first pattern that fits, and what {', '.join(shadowed)} would fit has one before it. "
+            "Put the narrower pattern first."
+        )
     leaves, structure = jax.tree.flatten(state)
-    nnx.update(model, jax.tree.unflatten(structure, map(put, names, leaves)))
+    shardings = []
+    for name, leaf in zip(names, leaves, strict=True):
+        spec = rules[fitting[name][0]] if fitting[name] else PartitionSpec()
+        if reason := _why_not_split(leaf.shape, spec, mesh):
+            raise ValueError(
+                f"partition cannot split {name}, shape {leaf.shape}, by {spec} over a mesh of {dict(mesh.shape)}: {reason}."
+            )
+        shardings.append(NamedSharding(mesh, spec))
+    nnx.update(model, jax.tree.unflatten(structure, map(jax.device_put, leaves, shardings)))
+
+
+def _why_not_split(shape: tuple[int, ...], spec: PartitionSpec, mesh: Mesh) -> str | None:
+    parts = [() if part is None else part if isinstance(part, tuple) else (part,) for part in spec]
+    axes = [axis for part in parts for axis in part]
+    if len(parts) > len(shape):
+        return f"the array has {len(shape)} axes"
+    if unknown := [axis for axis in axes if axis not in mesh.shape]:
+        return f"the mesh has no axis {', '.join(map(repr, unknown))}"
+    if len(set(axes)) < len(axes):
+        return "an axis of the mesh can split one axis of the array"
+    if any(size % prod(mesh.shape[axis] for axis in part) for size, part in zip(shape, parts, strict=False)):
+        return "the devices must divide the axis"
+    return None

@@ -17,9 +17,13 @@ from nn.data import Dataset
 from nn.layers import convolution
 from nn.models import GPT, MLP, GPTConfig, MLPConfig, ResNet, ResNetConfig
 from nn.training import (
+    AdversarialLoss,
     classification_loss,
     device_mesh,
     fit,
+    fit_adversarial,
+    hinge_discriminator_loss,
+    hinge_generator_loss,
     next_token_loss,
     on_mesh,
     partition,
@@ -168,6 +172,61 @@ def test_within_on_mesh_fit_trains_there():
         other, _ = trained("an MLP", device_mesh(2), steps=1)
     assert len(model.head.kernel[...].sharding.device_set) == 4
     assert len(other.head.kernel[...].sharding.device_set) == 2
+
+
+def test_without_a_mesh_a_model_goes_on_where_it_is_and_device_mesh_1_brings_it_back(on_one):
+    case, seen = "an MLP", []
+    _, data, loss, optimizer = CASES[case]
+
+    def watched(model, batch):
+        jax.debug.inspect_array_sharding(batch["image"], callback=seen.append)
+        return loss(model, batch)
+
+    model, _ = trained(case, device_mesh(8), steps=1)
+    fit(model, data, loss=watched, optimizer=optimizer, steps=1)
+    assert seen[0].shard_shape((16, SIDE**2)) == (2, SIDE**2)
+    trained(case, device_mesh(1), model=model, steps=1)
+    assert len(model.head.kernel[...].sharding.device_set) == 1
+
+
+def test_a_split_is_not_silently_undone_by_another_mesh():
+    mesh, other = device_mesh(8, model=2), device_mesh(8)
+    x = examples()["image"].reshape(48, -1)
+    model = mlp()
+    partition(model, {"head.kernel": PartitionSpec("model")}, mesh)
+    for use in (lambda: trained("an MLP", other, model=model), lambda: predict(model, x, mesh=other)):
+        with pytest.raises(
+            ValueError, match=r"^head\.kernel is split over another mesh than \{'data': 8, 'model': 1\}.*partition"
+        ):
+            use()
+    assert model.head.kernel[...].sharding.shard_shape((16, 4)) == (8, 4)
+    partition(model, {}, other)
+    trained("an MLP", other, model=model, steps=1)
+
+
+def test_adversaries_on_eight_devices_are_those_of_one():
+    seen = []
+
+    def watched(real_scores, fake_scores):
+        jax.debug.inspect_array_sharding(real_scores, callback=seen.append)
+        return hinge_discriminator_loss(real_scores, fake_scores)
+
+    loss = AdversarialLoss(discriminator=watched, generator=hinge_generator_loss)
+
+    def contest(mesh):
+        generator = MLP(MLPConfig(in_features=3, hidden=(8,), out_features=SIDE**2), rngs=nnx.Rngs(0))
+        critic = MLP(MLPConfig(in_features=SIDE**2, hidden=(8,), out_features=1), rngs=nnx.Rngs(1))
+        optimizers = dict(generator_optimizer=MOMENTUM, discriminator_optimizer=MOMENTUM)
+        history = fit_adversarial(
+            generator, critic, batches(flat=True), steps=4, loss=loss, latent_features=3, log_every=2, mesh=mesh, **optimizers
+        )
+        return (generator, critic), history
+
+    (ours, history), (expected, recorded) = contest(device_mesh(8)), contest(None)
+    assert seen[0].shard_shape((16, 1)) == (2, 1)
+    for one, other in zip(ours, expected, strict=True):
+        assert_same((one, history), (other, recorded))
+        assert all(len(leaf.sharding.device_set) == 8 and leaf.is_fully_replicated for leaf in arrays(one))
 
 
 def test_a_model_in_two_halves_trains_as_a_whole_one(on_one):
