@@ -131,7 +131,7 @@ def suits_blocks(
 ) -> bool:
     """Whether `convolve_by_blocks` has the quicker slopes for this call on this platform.
 
-    Where there are several devices, images may be spread over them, and blocks of images would have to be sent around.
+    Where images are spread over several devices, blocks of images would have to be sent around.
     """
     numbers = prod(_shape(convolve_reference, x, kernel, strides, pads))
     return _one_cpu(x) and max(strides) == 1 and x.shape[-1] >= INPUTS and numbers > SLOPES
@@ -143,7 +143,7 @@ def suits_blocks_transposed(x: Float[Array, "images *space inputs"], strides: Se
 
 
 def _one_cpu(x):
-    return platform() == "cpu" and jax.device_count() == 1 and x.dtype.itemsize >= 4  # half precision was not measured
+    return platform() == "cpu" and mesh_of(x) is None and x.dtype.itemsize >= 4  # half precision was not measured
 
 
 def _shape(function: Callable, x, kernel, strides, pads) -> tuple[int, ...]:

@@ -29,11 +29,16 @@ def mesh_of(*arrays: Array) -> AbstractMesh | None:
     return None
 
 
-def why_not_per_device(examples: int, *arrays: Array) -> str | None:
-    """Why `per_device` cannot split so many examples among the devices of these arrays; None if it can."""
+def why_not_per_device(examples: int | None, *arrays: Array) -> str | None:
+    """Why so many examples cannot be split among the devices of these arrays; None if they can.
+
+    `examples` is None for a kernel that does without `per_device`.
+    """
     mesh = mesh_of(*arrays)
     if mesh is None:
         return None
+    if examples is None:
+        return f"XLA cannot split it over the devices of {mesh}; within a jax.shard_map of your own it runs"
     if dict(zip(mesh.axis_names, mesh.axis_types, strict=True)).get(BATCH_AXIS) != AxisType.Auto:
         return f"XLA cannot split it over a mesh without an automatic axis '{BATCH_AXIS}', got {mesh}"
     if examples % mesh.shape[BATCH_AXIS]:
@@ -43,6 +48,8 @@ def why_not_per_device(examples: int, *arrays: Array) -> str | None:
 
 def per_device(kernel: Callable[..., Array], split: Sequence[Array], whole: Sequence[Array] = ()) -> Array:
     """kernel(*split, *whole), computed by each device for its own part of the batch.
+
+    Along the other axes of a mesh devices have the same part, and each computes it whole.
 
     Args:
       kernel: gives one array, with the batch on its first axis, each example on its own.

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AbstractMesh, AxisType, NamedSharding, PartitionSpec
 
 from nn.kernels import convolution
 from nn.kernels.choice import compiling_for
@@ -144,7 +145,6 @@ def test_the_layers_take_it_where_it_was_measured_to_be_quicker(monkeypatch):
     for form, reference in REFERENCES.items():
         stub = lambda *given, name=form.__name__, reference=reference: taken.append(name) or reference(*given)  # noqa: E731
         monkeypatch.setattr(f"nn.layers.convolution.{form.__name__}", stub)
-    monkeypatch.setattr(jax, "device_count", lambda: 1)
     shapes = lambda *sizes: [jax.ShapeDtypeStruct(size, jnp.float32) for size in sizes]  # noqa: E731
     x, few, kernel, thin = shapes((2, 65, 64, 8), (2, 64, 64, 8), (3, 3, 8, 32), (3, 3, 4, 32))
     look = lambda function, *arrays, **how: jax.eval_shape(lambda *arrays: function(*arrays, **how), *arrays)  # noqa: E731
@@ -167,7 +167,8 @@ def test_the_layers_take_it_where_it_was_measured_to_be_quicker(monkeypatch):
     with compiling_for("tpu"):
         look(conv, x, kernel)
         look(conv_transpose, few, kernel, strides=2)
-    monkeypatch.setattr(jax, "device_count", lambda: 2)
+    two = NamedSharding(AbstractMesh((2,), ("data",), axis_types=(AxisType.Auto,)), PartitionSpec("data"))
+    x, few = (jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=two) for array in (x, few))
     look(conv, x, kernel)
     look(conv_transpose, few, kernel, strides=2)
     assert len(taken) == 2

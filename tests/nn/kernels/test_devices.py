@@ -14,6 +14,7 @@ from nn.kernels.attention import flash_attention
 from nn.kernels.choice import compiling_for
 from nn.kernels.devices import mesh_of
 from nn.kernels.layer_norm import layer_norm
+from nn.kernels.lstm import lstm_step
 from nn.kernels.matmul import matmul
 from nn.kernels.softmax import softmax
 from nn.layers import conv
@@ -105,7 +106,9 @@ def test_a_batch_that_devices_do_not_divide_is_left_to_xla_or_refused_by_name():
     by_name = lambda kernel: partial(kernel, implementation="mosaic", interpret=True)  # noqa: E731
     no_batch = lying(odd, *[((4, 2, 4), WHOLE)] * 3)
     unknown = lying(other, ((8, 4), PartitionSpec("batch")))
+    vectors = lying(odd, *[((8, 2), WHOLE)] * 3, *[((2, 8), WHOLE)] * 2, ((8,), WHOLE))
     refused = [
+        (lstm_step, vectors, r"^lstm_step\(.*because XLA cannot split it over the devices of .*'data': 4"),
         (softmax, x, r"^softmax\(implementation='mosaic'\) cannot run here, because .* equal part .*, and 4 do not divide 6\."),
         (flash_attention, no_batch, "4 do not divide 1"),
         (softmax, unknown, "without an automatic axis 'data'.*'batch': 4"),
