@@ -50,6 +50,7 @@ Outputs = Float[Array, "*batch queries heads value_depth"]
 Lengths = Int[Array | np.ndarray, "*batch"]
 Mask = Bool[Array | np.ndarray, "..."]
 Scale = float | Float[Array, ""]
+State = tuple[Float[Array, "rows 1"], Float[Array, "rows 1"], Float[Array, "rows value_depth"]]
 
 BLOCK = {"xla": 256, "mosaic": 128, "triton": 64}
 """The most rows or keys in a block: scores that fit a CPU's own cache, a TPU's lanes, the registers of a GPU's program."""
@@ -287,13 +288,29 @@ def _forward_start(own, other):
     return m, jnp.zeros((rows, 1), exact), jnp.zeros((rows, v.shape[1]), exact)
 
 
+def online_softmax(state: State, scores: Float[Array, "rows keys"], values: Float[Array, "keys value_depth"]) -> State:
+    """One step of the online softmax: what is known of each row, after it has also met these keys.
+
+    Args:
+      state: of each row m, the largest score so far, z = Σ exp(s − m), and a = Σ exp(s − m) v; a / z is the attention to the
+        keys met so far. Before the first, m is the lowest finite number and both sums are 0.
+      scores: s, one for each row and new key; −∞ for a key that the row may not see.
+      values: v, one for each new key.
+
+    Returns:
+      m, z and a of all keys met, these included.
+
+    Reference: Milakov and Gimelshein 2018, "Online normalizer calculation for softmax", algorithm 3.
+    """
+    m, z, a = state
+    largest = jnp.maximum(m, scores.max(1, keepdims=True))
+    p, shrink = jnp.exp(scores - largest), jnp.exp(m - largest)
+    return largest, z * shrink + p.sum(1, keepdims=True), a * shrink + _product(p.astype(values.dtype), values, 1, 0)
+
+
 def _forward_step(call, i, j, length, state, own, other):
-    """The online softmax."""
     (q,), (k, v), (m, z, a) = own, other, state
-    s = _scores(call, i, j, length, q, k)
-    largest = jnp.maximum(m, s.max(1, keepdims=True))
-    p, shrink = jnp.exp(s - largest), jnp.exp(m - largest)
-    return largest, z * shrink + p.sum(1, keepdims=True), a * shrink + _product(p.astype(v.dtype), v, 1, 0)
+    return online_softmax((m, z, a), _scores(call, i, j, length, q, k), v)
 
 
 def _forward_finish(state, own):

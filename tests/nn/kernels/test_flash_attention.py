@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nn.kernels import attention
-from nn.kernels.attention import attention_form, flash_attention
+from nn.kernels.attention import attention_form, flash_attention, online_softmax
 from nn.kernels.choice import compiling_for
 from nn.layers.attention import dot_product_attention, padding_mask
 
@@ -267,3 +267,16 @@ def test_what_does_not_fit_is_refused(without_type_checks):
     for change, message in refused:
         with pytest.raises(ValueError, match=message):
             flash_attention(**dict(query=x, key=x, value=x) | change)
+
+
+def test_the_online_softmax_forgets_where_the_pieces_began():
+    """Two pieces after one another are one piece, whatever was met before: scores that are hidden, and larger ones later."""
+    random = np.random.default_rng(0)
+    scores, values = (jnp.asarray(random.normal(size=shape), jnp.float32) for shape in ((3, 8), (8, 2)))
+    scores = scores.at[:, 5].set(40.0).at[0, :5].set(-jnp.inf)
+    nothing = jnp.full((3, 1), jnp.finfo(jnp.float32).min), jnp.zeros((3, 1)), jnp.zeros((3, 2))
+    once = online_softmax(nothing, scores, values)
+    twice = online_softmax(online_softmax(nothing, scores[:, :5], values[:5]), scores[:, 5:], values[5:])
+    for one, other in zip(once, twice, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(once[2] / once[1], jax.nn.softmax(scores) @ values, rtol=1e-5, atol=1e-6)
