@@ -180,8 +180,8 @@ assert chains[16] < 8 * chains[1], "sixteen times the arithmetic, nowhere near s
 
 # %% [markdown]
 # Sixteen programs of one step each let all numbers come and go sixteen times; one program of sixteen steps, once. So what a
-# compiler gains on element-by-element work is mostly bytes. (With 64 steps arithmetic decides at last. It is slower here than
-# in a product, for each step must wait for the one before it.)
+# compiler gains on element-by-element work is mostly bytes. (With more and more steps arithmetic decides at last. It is slower
+# here than in a product, for each step must wait for the one before it.)
 #
 # Now put the programs under the roof, and those of the riddle with them. Their bytes can be counted on paper: inputs in
 # groups of $r$ read all weights $128 / r$ times. `matmul_intensity` does that count for any product in tiles; a group of $r$
@@ -281,7 +281,7 @@ assert jnp.allclose(tiled_matmul(x, w, tile=(16, 16, 8)), x @ w, atol=1e-2), "50
 # for 4096 tokens and 8 heads 512 MiB. Could it be done in tiles, so that they are never written down?
 #
 # The softmax is in the way. It divides by a sum over the *whole* row, and it takes the largest score of the *whole* row off
-# first, lest an exponential overflow. A tile does not know them yet. But a sum with a wrong maximum is easily mended:
+# first, so that no exponential overflows. A tile does not know them yet. But a sum with a wrong maximum is easily mended:
 #
 # $$\sum_i e^{s_i - m_\text{new}} = e^{m_\text{old} - m_\text{new}} \sum_i e^{s_i - m_\text{old}}.$$
 #
@@ -300,6 +300,7 @@ def meet(state, scores, values):
 
 
 def nothing_met(rows, depth):
+    # The lowest finite number: −∞ would do, were −∞ − (−∞) not NaN.
     return jnp.full((rows, 1), jnp.finfo(jnp.float32).min), jnp.zeros((rows, 1)), jnp.zeros((rows, depth))
 
 
