@@ -197,19 +197,17 @@ softmax_seconds = race({"softmax": softmax}, jnp.copy(scores), in_place=True)["s
 points["softmax"] = (5 / 8, 5 * scores.size / softmax_seconds)  # five operations and 8 bytes for each number
 
 machine = dict(operations_per_second=peak, bytes_per_second=bandwidth)
-across = np.geomspace(0.1, 150, 200)
+across = np.geomspace(0.1, 300, 200)
 _, axis = plt.subplots(figsize=(7.4, 4.4))
 axis.loglog(across, [attainable(i, **machine) / 1e9 for i in across], color="0.3")
 note = dict(textcoords="offset points", fontsize="small", color="0.3")
 axis.annotate("bytes decide", (ridge / 10, peak / 10 / 1e9), (-6, 4), ha="right", **note)
 axis.annotate("operations decide", (4 * ridge, peak / 1e9), (0, 6), ha="center", **note)
-sides = {" step": (6, -10, "left"), " at a time": (-6, 4, "right"), "softmax": (6, -10, "left")}
-for (family, (right, up, side)), colour in zip(sides.items(), figures.COLOURS, strict=False):
+for family, colour in zip((" step", " at a time", "softmax"), figures.COLOURS, strict=False):
     for name, (intensity, speed) in points.items():
         if family in name:
             axis.loglog(intensity, speed / 1e9, "o", color=colour)
-            where = dict(xytext=(right, up), textcoords="offset points", ha=side)
-            axis.annotate(name, (intensity, speed / 1e9), fontsize="small", color=colour, **where)
+            axis.annotate(name, (intensity, speed / 1e9), (6, -10), **note | dict(color=colour))
 axis.set(xlabel="operations for each byte moved", ylabel="billion operations a second", title="The roofline of this machine")
 axis.margins(y=0.15)
 plt.show()
