@@ -14,8 +14,8 @@
 # attention that never stores its scores, and for the gradient of a convolution. At the end you read a **kernel**: a small
 # program that itself says what is fetched, and when.
 #
-# Needed: lessons 01 (jit), 05 (convolution) and 08 (attention). Time: about a minute on a laptop. Seconds differ from machine
-# to machine, so what is claimed below are counts, and ratios so large that no machine should turn them round.
+# Needed: lessons 01 (jit), 05 (convolution) and 08 (attention). Time: about a minute to run on two cores. Seconds differ from
+# machine to machine, so what is claimed below are counts, and ratios so large that no machine should turn them round.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -43,6 +43,7 @@ import math
 import time
 from functools import lru_cache, partial
 from itertools import product
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -200,14 +201,14 @@ machine = dict(operations_per_second=peak, bytes_per_second=bandwidth)
 across = np.geomspace(0.1, 300, 200)
 _, axis = plt.subplots(figsize=(7.4, 4.4))
 axis.loglog(across, [attainable(i, **machine) / 1e9 for i in across], color="0.3")
-note = dict(textcoords="offset points", fontsize="small", color="0.3")
+note: dict[str, Any] = dict(textcoords="offset points", fontsize="small", color="0.3")
 axis.annotate("bytes decide", (ridge / 10, peak / 10 / 1e9), (-6, 4), ha="right", **note)
 axis.annotate("operations decide", (4 * ridge, peak / 1e9), (0, 6), ha="center", **note)
 for family, colour in zip((" step", " at a time", "softmax"), figures.COLOURS, strict=False):
     for name, (intensity, speed) in points.items():
         if family in name:
             axis.loglog(intensity, speed / 1e9, "o", color=colour)
-            axis.annotate(name, (intensity, speed / 1e9), (6, -10), **note | dict(color=colour))
+            axis.annotate(name, (intensity, speed / 1e9), (6, -10), **{**note, "color": colour})
 axis.set(xlabel="operations for each byte moved", ylabel="billion operations a second", title="The roofline of this machine")
 axis.margins(y=0.15)
 plt.show()

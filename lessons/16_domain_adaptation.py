@@ -167,12 +167,12 @@ print(f"source against source: {float(coral_distance(source_features[:500], sour
 # measure of likeness that is 1 for two equal points and falls to 0 with their distance,
 # $k(x, y) = e^{-|x - y|^2 / 2\sigma^2}$. If source and target are one distribution, a pair from different sets is on average as
 # alike as a pair from the same set. So take the mean over all pairs of source points, over all pairs of target points, and over
-# all pairs of one and one (a bar is a mean):
+# all pairs of one source point and one target point (a bar is a mean):
 #
 # $$\text{MMD}^2 = \overline{k(s, s')} + \overline{k(t, t')} - 2\,\overline{k(s, t)}.$$
 #
-# The bandwidth σ says at which distance to compare. A toy shows both points: a bell curve, and two heaps with the same mean
-# and variance.
+# The bandwidth σ says at which distance to compare. A toy shows what MMD sees and CORAL does not, and that the
+# bandwidth matters: a bell curve, and two heaps with the same mean and variance.
 
 
 # %%
@@ -465,9 +465,10 @@ print(f"  three digits against source only: {in_points(against_none)}")
 print(f"  the same, on the held-out source: {in_points(silence)}")
 
 # %% [markdown]
-# The second and third intervals are below 0: the same method, with pictures by the same hands and no fewer of them, reads these
-# digits worse for having been shown them in other shares than the source's. It even lost, in the mean, against not adapting at
-# all. And the last line says that the alarm stays silent: on the source all is well. What was broken is an assumption under
+# "Three digits against all digits" and "against as many of all digits" are below 0: the same method, with pictures by the same
+# hands and no fewer of them, reads these digits worse for having been shown three classes where the source has ten. It even
+# lost, in the mean, against not adapting at all. And the last line, which is about all ten digits of the source, says that the
+# alarm stays silent: there all is well. What was broken is an assumption under
 # every method that makes whole clouds alike: *the classes come in the same shares* (Zhao et al. 2019, "On learning invariant
 # representations for domain adaptation"). A user B who gets more spam than A breaks it at once.
 #
@@ -516,11 +517,11 @@ else:
 # word's number at another word's place nothing is left of that gain that we can see, so it is what B's messages say that helps.
 # (`python -m transfer --experiment spam_filter` has DANN and fine-tuning, too.)
 #
-# So: *is there anything to be gained from B's mail without marking it?* Here there was, but you could not have known how much.
-# On the digits each method gained a small part of what labels bring. On this mail CORAL did so too, and MMD gained most of it.
-# It rests on two quiet assumptions (the weight is not too large, and the classes come in the same shares), and you cannot see
-# from inside whether it has worked. If B can be persuaded to mark some messages, begin there: most of them teach the filter,
-# and a few that are kept back tell whether it has worked.
+# So: *is there anything to be gained from B's mail without marking it?* Here there was, but you could not have known how
+# much. On the digits each method gained a small part of what labels bring. On this mail CORAL did so too, and MMD gained most
+# of it. To adapt without labels rests on two quiet assumptions (the weight is not too large, and the classes come in the same
+# shares), and you cannot see from inside whether it has worked. If B can be persuaded to mark some messages, begin there:
+# most of them teach the filter, and a few that are kept back tell whether it has worked.
 #
 # ## What we claimed, checked
 
@@ -572,6 +573,11 @@ if with_mail:
 #    Predict what 0.5 and 0.99 will do in place of 0.9, then try. What would have to be true of the first labels for
 #    self-training to work? And what if it began where MMD ends?
 # 3. Turn source and target round: labels for the 8×8 digits, none for MNIST. Is the gap as wide, and is the gain as large?
+# 4. Does MMD carry knowledge by itself? Deal MNIST's labels out at random, then adapt. Predict the accuracy, then look:
+#    `python -m transfer --experiment domain_shift` has it as a control.
+# 5. All of this used 5,000 images of MNIST. `python -m nn.data fetch mnist` brings all 70,000, and `python -m transfer --source
+#    mnist --target digits` asks what they are worth when there are a few labels.
 #
-# **Exercise:** `pytest exercises/16_domain_adaptation`: write `proxy_a_distance`, `coral_distance`, `mmd`, `reverse_gradient`
-# and `reversal_schedule` yourself. `python -m exercises next` says which one is next.
+# **Exercise:** write `proxy_a_distance`, `coral_distance`, `mmd`, `reverse_gradient` and `reversal_schedule` yourself. In the
+# folder of the course, `python -m exercises next` says where to begin, and `python -m pytest exercises/16_domain_adaptation`
+# tests what you have written.

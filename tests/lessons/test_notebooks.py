@@ -87,7 +87,7 @@ def test_a_lesson_says_what_it_asks_and_how_long_it_takes(lesson):
 @pytest.mark.parametrize("lesson", notebooks.find(), ids=lambda lesson: lesson.name)
 def test_a_lesson_ends_with_the_command_that_tests_its_own_exercises(lesson):
     folder = notebooks.LESSONS.parent / "exercises" / lesson.name
-    named = re.findall(r"`(?:python -m )?pytest (\S+)`", lesson.cells[-1].text)
+    named = re.findall(r"`python -m pytest (\S+)`", lesson.cells[-1].text)
     assert named == ([f"exercises/{lesson.name}"] if folder.is_dir() else [])
 
 
