@@ -48,7 +48,7 @@ def test_forward_and_backward_compile(name, machine, dtype):
 
 
 @pytest.mark.parametrize("machine", ["v5e"], indirect=True)
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("name", [name for name in KERNELS if name != "lstm"])  # which refuses a mesh by name
 def test_on_four_chips_each_computes_its_part_of_the_batch(name, machine):
     kernel, shapes = KERNELS[name]
     split, whole = (NamedSharding(machine.mesh(4), spec) for spec in (PartitionSpec("data"), PartitionSpec()))
