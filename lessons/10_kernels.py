@@ -566,5 +566,6 @@ assert program.count("@tpu_custom_call") == 1
 # 3. Put `jax.checkpoint` around `step` in `flash`. What becomes of the memory of its slopes, and why is it still not the
 #    library's?
 #
-# **Exercise:** `python -m pytest exercises/10_kernels`: write `matmul_intensity`, `tiled_matmul`, `online_softmax` and
-# `logsumexp` (a Pallas kernel) yourself. `python -m exercises next` says where to begin.
+# **Exercise:** write `matmul_intensity`, `tiled_matmul`, `online_softmax` and `logsumexp` (a Pallas kernel) yourself. In the
+# folder of the course, `python -m exercises next` says where to begin, and `python -m pytest exercises/10_kernels` tests what
+# you have written.

@@ -188,10 +188,10 @@ for name, curve in measured.items():
 
 # %% [markdown]
 # This is one seed, and single steps are noisy: even tasks that are alike pull against each other at some. So trust the coarse
-# lines only, and the means below the picture. Through one head, tasks in conflict begin by pulling against each other, as one
-# would expect. But later they *agree* more often than not! They agree less than tasks that are alike, yet they agree: both want
-# the same strokes told apart. (And a head that hears two names for much the same picture may at first go half way to each, to
-# which both tasks push it. That is a guess: it is not tested here.)
+# lines only, and the means below the picture. Through one head, tasks in conflict begin, under this seed, by pulling against
+# each other, as one would expect. But later they *agree* more often than not! They agree less than tasks that are alike, yet
+# they agree: both want the same strokes told apart. (And a head that hears two names for much the same picture may at first
+# go half way to each, to which both tasks push it. That is a guess: it is not tested here.)
 #
 # With a head each it makes no difference whether the labels are shifted: the names are now each head's own affair. The two
 # curves run together, a little above 0: the tasks pull the body the same way, but only a little.
