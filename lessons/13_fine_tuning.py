@@ -432,6 +432,11 @@ for name, difference in extra.items():
 # "is it better than nothing copied?", but also "is it better than training longer on what I have?" (Yosinski et al. found that
 # A's layers helped more than B's own; they had more than a million photographs.)
 #
+# How much of this picture is due to short training? These networks are small and see few examples, so what they copy is not
+# finished either. `python -m transfer --experiment layer_curve_longer` takes networks twice as wide and ten times as many
+# examples, and some five minutes: too long for a lesson. There A's first layer costs nothing that shows, and the layers cost
+# more and more from the second to the fourth.
+#
 # ## One layer at a time
 #
 # Between "all at once" and "the head alone" there is also a way in time: first the head, then one more layer every few steps

@@ -7,6 +7,7 @@ from transfer.experiments.few_labels import FEW_LABELS as FEW_LABELS
 from transfer.experiments.how_much_moves import FINE_TUNING as FINE_TUNING
 from transfer.experiments.how_much_moves import FINE_TUNING_ELSEWHERE as FINE_TUNING_ELSEWHERE
 from transfer.experiments.layer_curve import LAYER_CURVE as LAYER_CURVE
+from transfer.experiments.layer_curve import LAYER_CURVE_LONGER as LAYER_CURVE_LONGER
 from transfer.experiments.learning_curves import LEARNING_CURVES as LEARNING_CURVES
 from transfer.experiments.negative_transfer import NEGATIVE_TRANSFER as NEGATIVE_TRANSFER
 from transfer.experiments.registry import EXPERIMENTS as EXPERIMENTS

@@ -3,7 +3,7 @@
 from transfer.experiments.domain_shift import DOMAIN_SHIFT
 from transfer.experiments.few_labels import FEW_LABELS
 from transfer.experiments.how_much_moves import FINE_TUNING, FINE_TUNING_ELSEWHERE
-from transfer.experiments.layer_curve import LAYER_CURVE
+from transfer.experiments.layer_curve import LAYER_CURVE, LAYER_CURVE_LONGER
 from transfer.experiments.learning_curves import LEARNING_CURVES
 from transfer.experiments.negative_transfer import NEGATIVE_TRANSFER
 from transfer.experiments.source_choice import SOURCE_CHOICE
@@ -22,6 +22,7 @@ EXPERIMENTS = {
         FINE_TUNING_ELSEWHERE,
         WITHOUT_LABELS,
         LAYER_CURVE,
+        LAYER_CURVE_LONGER,
         SOURCE_CHOICE,
         DOMAIN_SHIFT,
         TWO_TASKS,

@@ -98,8 +98,8 @@ def gains(methods, *, seeds):
 
 @pytest.mark.slow
 def test_frozen_features_of_clothes_cost_more_than_random_ones_whatever_their_labels(half_the_steps):
-    """Ten other seeds, one by one: frozen features cost 7 to 15 points, random ones 1 to 8, those of shuffled labels 2 to 10
-    more than random ones and within 6 of the right ones', −0.6 in the mean. Fine-tuned they gain 5 to 12 over frozen ones."""
+    """Ten other seeds, one by one: frozen features cost 6 to 14 points, 9.5 in the mean, those of shuffled labels 2 to 10, 7.7
+    in the mean, and random ones 3.1 in the mean, from 8 to a gain of 2. Fine-tuned they lose 3 at most, 0.5 in the mean."""
     methods = ["frozen features", "frozen, shuffled labels", "random features", "fine-tuned"]
     frozen, shuffled, random, tuned = gains(methods, seeds=3)
     assert frozen < -0.04 and frozen < random and shuffled < random
@@ -109,10 +109,10 @@ def test_frozen_features_of_clothes_cost_more_than_random_ones_whatever_their_la
 
 @pytest.mark.slow
 def test_clothes_beside_digits_in_one_head_are_worse_than_the_same_pictures_with_shuffled_labels(half_the_steps):
-    """Ten other seeds, one by one: the right labels cost 0 to 4 points, shuffled ones between 3 and a gain of 2; all steps and
-    ten seeds: −1.6 [−2.9, −0.2] and +0.7 [0.2, 1.3]."""
+    """Ten other seeds, one by one: the right labels cost 4 to 10 points, shuffled ones between 2 and a gain of 2; all steps and
+    ten seeds: −7.4 [−9.0, −5.8] and −1.1 [−1.8, −0.3]."""
     joint, shuffled = gains(["joint", "joint, shuffled labels"], seeds=5)
-    assert joint < 0 and joint < shuffled
+    assert joint < -0.03 and joint < shuffled - 0.02
     assert abs(shuffled) < 0.025
 
 
