@@ -20,7 +20,7 @@ no_python := Python 3.11 or newer with its venv module is needed, and none was f
 (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python; elsewhere: python.org/downloads) \
 or name one (make PYTHON=/path/to/python).
 
-.PHONY: help setup demo test test-slow compile-check lint lab lessons notebooks clean
+.PHONY: help setup demo test test-slow compile-check device-check lint lab lessons notebooks clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,10 @@ test-slow: .venv/installed-lessons  ## run the tests that take long or start pro
 
 compile-check: .venv-compilers/installed  ## compile for a TPU and a GPU that are not here
 	JAX_PLATFORMS=cpu .venv-compilers/bin/python -m pytest -m compile_check $(ARGS)
+
+device-check: .venv/installed  ## run and time the kernels on the GPU or TPU here
+	$(python) -m pytest tests/nn/kernels/on_hardware.py $(ARGS)
+	$(python) -m benchmarks.on_device
 
 lint: .venv/installed-lessons  ## check style with ruff and types with pyright
 	$(python) -m ruff check .
