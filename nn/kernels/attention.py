@@ -8,7 +8,7 @@ exp(old m − new m), and are then what they would have been with the new m from
 (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax", algorithm 3).
 
 **Backward.** Of the forward pass only the output o is kept, and one number for each row, L = m + log z. The weights come back
-piece by piece as p = exp(s − L), and with the slope g of o, and D = Σ o·g for each row:
+piece by piece as p = exp(s − L), and with the gradient g of o, and D = Σ o·g for each row:
 
     ds = p (g Vᵀ − D) · scale      dQ = ds K      dK = dsᵀ Q      dV = pᵀ g
 
@@ -320,7 +320,7 @@ def _forward_finish(state, own):
     return (a / z).astype(own[0].dtype), jnp.where(some, m + jnp.log(z), 0)
 
 
-def _weights_and_slopes(call, row_block, key_block, length, rows, keys):
+def _weights_and_gradients(call, row_block, key_block, length, rows, keys):
     """p and ds of a block of rows (q, g, L, D) and a block of keys (k, v)."""
     (q, g, L, D), (k, v) = rows, keys
     p = jnp.exp(_scores(call, row_block, key_block, length, q, k) - L)
@@ -329,13 +329,13 @@ def _weights_and_slopes(call, row_block, key_block, length, rows, keys):
 
 
 def _rows_step(call, i, j, length, state, own, other):
-    _, ds = _weights_and_slopes(call, i, j, length, own, other)
+    _, ds = _weights_and_gradients(call, i, j, length, own, other)
     return (state[0] + _product(ds, other[0], 1, 0),)
 
 
 def _keys_step(call, i, j, length, state, own, other):
     (dk, dv), (q, g, _, _) = state, other
-    p, ds = _weights_and_slopes(call, j, i, length, other, own)
+    p, ds = _weights_and_gradients(call, j, i, length, other, own)
     return dk + _product(ds, q, 0, 0), dv + _product(p, g, 0, 0)
 
 
@@ -351,7 +351,7 @@ def _by_keys(call: Call, start, step, finish) -> Sweep:
     return Sweep(call.keys, call.rows, partial(_rows_seeing, call), start, partial(step, call), finish)
 
 
-def _all_slopes(call, lengths, rows, keys):
+def _all_gradients(call, lengths, rows, keys):
     """dQ, dK and dV in one sweep of XLA's, five products instead of seven: of blocks one after the other all may add to dQ."""
 
     def head(length, longest, arrays):
@@ -364,18 +364,18 @@ def _all_slopes(call, lengths, rows, keys):
             def step(i, state):
                 dq, dk, dv = state
                 q, g, *_ = others = blocks_at(rows, i, call.rows)
-                p, ds = _weights_and_slopes(call, i, j, length, others, (k, v))
+                p, ds = _weights_and_gradients(call, i, j, length, others, (k, v))
                 (here,) = blocks_at((dq,), i, call.rows)
                 dq = lax.dynamic_update_slice_in_dim(dq, here + _product(ds, k, 1, 0), i * call.rows, 0)
                 return dq, dk + _product(ds, q, 0, 0), dv + _product(p, g, 0, 0)
 
             first, end = _rows_seeing(call, j, longest, count)
-            dq, *slopes = lax.fori_loop(first, end, step, (dq, *_zeros(k, v)))
-            return dq, _in_dtype_of_own(slopes, (k,))
+            dq, *gradients = lax.fori_loop(first, end, step, (dq, *_zeros(k, v)))
+            return dq, _in_dtype_of_own(gradients, (k,))
 
         (dq,) = _zeros(rows[0])
-        dq, slopes = lax.scan(block, dq, jnp.arange(keys[0].shape[0] // call.keys, dtype=jnp.int32))
-        return dq.astype(rows[0].dtype), *joined(slopes)
+        dq, gradients = lax.scan(block, dq, jnp.arange(keys[0].shape[0] // call.keys, dtype=jnp.int32))
+        return dq.astype(rows[0].dtype), *joined(gradients)
 
     return over_heads(head, lengths, (rows, keys), one_by_one=call.one_by_one)
 
@@ -426,7 +426,7 @@ def _arranged(call, query, key, value, lengths):
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 @partial(jax.jit, static_argnums=0)
 def _attention(call, query, key, value, lengths):
-    """The output, and L, of which nobody takes a slope."""
+    """The output, and L, of which nobody takes a gradient."""
     q, keys, real = _arranged(call, query, key, value, lengths)
     sweep = _by_rows(call, _forward_start, _forward_step, _forward_finish)
     o, L = _run(call, sweep, real, (q,), keys)
@@ -442,12 +442,12 @@ def _attention_and_what_is_kept(call, query, key, value, lengths):
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 @partial(jax.jit, static_argnums=0)
-def _slopes(call, slope, query, key, value, lengths, output, L):
+def _gradients(call, gradient, query, key, value, lengths, output, L):
     q, keys, real = _arranged(call, query, key, value, lengths)
-    o, g = (_to_heads(call, x, call.rows, call.shared) for x in (output, slope))
+    o, g = (_to_heads(call, x, call.rows, call.shared) for x in (output, gradient))
     rows = (q, g, L, jnp.sum(o.astype(L.dtype) * g.astype(L.dtype), -1, keepdims=True))
     if call.form == "xla":
-        dq, dk, dv = _all_slopes(call, real, rows, keys)
+        dq, dk, dv = _all_gradients(call, real, rows, keys)
     else:
         by_rows = _by_rows(call, lambda own, other: _zeros(own[0]), _rows_step, _in_dtype_of_own)
         by_keys = _by_keys(call, lambda own, other: _zeros(*own), _keys_step, _in_dtype_of_own)
@@ -456,22 +456,22 @@ def _slopes(call, slope, query, key, value, lengths, output, L):
     return _from_heads(dq, call.shared, query.shape), _from_heads(dk, 1, key.shape), _from_heads(dv, 1, value.shape)
 
 
-def _slopes_and_what_is_kept(call, slope, query, key, value, lengths, output, L):
-    return _slopes(call, slope, query, key, value, lengths, output, L), (slope, query, key, value, lengths)
+def _gradients_and_what_is_kept(call, gradient, query, key, value, lengths, output, L):
+    return _gradients(call, gradient, query, key, value, lengths, output, L), (gradient, query, key, value, lengths)
 
 
-def _slopes_of_slopes(call, kept, change):
+def _gradients_of_gradients(call, kept, change):
     """Those of the equation, with all scores at once; output and L are functions of the rest."""
-    slope, query, key, value, lengths = kept
+    gradient, query, key, value, lengths = kept
     equation = partial(attention_reference, causal=call.causal, lengths=lengths, scale=call.scale)
-    slopes = lambda slope, *arrays: jax.vjp(equation, *arrays)[1](slope)  # noqa: E731
-    return (*jax.vjp(slopes, slope, query, key, value)[1](change), None, None, None)
+    gradients = lambda gradient, *arrays: jax.vjp(equation, *arrays)[1](gradient)  # noqa: E731
+    return (*jax.vjp(gradients, gradient, query, key, value)[1](change), None, None, None)
 
 
-def _backward(call, kept, slopes_of_both):
-    slopes: Any = _slopes(call, slopes_of_both[0], *kept)
-    return (*slopes, None)
+def _backward(call, kept, gradients_of_both):
+    gradients: Any = _gradients(call, gradients_of_both[0], *kept)
+    return (*gradients, None)
 
 
-_slopes.defvjp(_slopes_and_what_is_kept, _slopes_of_slopes)
+_gradients.defvjp(_gradients_and_what_is_kept, _gradients_of_gradients)
 _attention.defvjp(_attention_and_what_is_kept, _backward)

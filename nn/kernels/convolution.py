@@ -1,11 +1,11 @@
-"""Convolution where XLA's own is slow on a CPU: images of a single channel, and slopes in a kernel of many numbers.
+"""Convolution where XLA's own is slow on a CPU: images of a single channel, and gradients for a kernel of many numbers.
 
 One channel. XLA makes a matrix of every window, with as many columns as the window has places, and multiplies it with the
 kernel. With one channel and few filters that matrix costs more than the product saves: shifted images are added up instead.
 For 16 images of 28 × 28 and six filters of 5 × 5 they take a ninth of the time on one core. Backwards XLA's forms are the
 quicker ones, so the derivatives are XLA's.
 
-Slopes in the kernel. Let P hold the windows, a row for each place where the window stands. With g the slope of y, the math is
+Gradients for the kernel. P holds the windows, a row for each place where the window stands. With g the gradient of y:
 
     y = P W        dx = g Wᵀ, each window added to where it was taken        dW = Pᵀ g
 
@@ -38,7 +38,7 @@ from nn.kernels.choice import platform
 from nn.kernels.devices import mesh_of
 
 FILTERS, PLACES = 16, 64  # the most of either for which the shifts were measured to win
-INPUTS, SLOPES = 8, 2**18  # the fewest channels, and numbers of g, a megabyte, from which on blocks were measured to win
+INPUTS, GRADIENTS = 8, 2**18  # the fewest channels, and numbers of g, a megabyte, from which on blocks were measured to win
 PIXELS = 2**14  # numbers of x, transposed: for fewer, half a second more of compiling is not won back in a thousand steps
 BLOCK = 2**17  # numbers of P at a time: half a megabyte
 
@@ -129,16 +129,16 @@ def suits_blocks(
     strides: Sequence[int],
     pads: Sequence[tuple[int, int]],
 ) -> bool:
-    """Whether `convolve_by_blocks` has the quicker slopes for this call on this platform.
+    """Whether `convolve_by_blocks` has the quicker gradients for this call on this platform.
 
     Where images are spread over several devices, blocks of images would have to be sent around.
     """
     numbers = prod(_shape(convolve_reference, x, kernel, strides, pads))
-    return _one_cpu(x) and max(strides) == 1 and x.shape[-1] >= INPUTS and numbers > SLOPES
+    return _one_cpu(x) and max(strides) == 1 and x.shape[-1] >= INPUTS and numbers > GRADIENTS
 
 
 def suits_blocks_transposed(x: Float[Array, "images *space inputs"], strides: Sequence[int]) -> bool:
-    """Whether `convolve_transposed_by_blocks` has the quicker slopes: where there are zeros between pixels that are many."""
+    """Whether `convolve_transposed_by_blocks` has the quicker gradients: where there are zeros between pixels that are many."""
     return _one_cpu(x) and max(strides) > 1 and x.size > PIXELS
 
 
@@ -175,12 +175,12 @@ def convolve_by_blocks(
     strides: tuple[int, ...],
     pads: tuple[tuple[int, int], ...],
 ) -> Float[Array, "images *space_out outputs"]:
-    """`convolve_reference`, whose slope in the kernel is added up over blocks of images.
+    """`convolve_reference`, whose gradient for the kernel is added up over blocks of images.
 
-    It can be differentiated in both modes, as often as you like. Slopes of the slope in x are XLA's own.
+    It can be differentiated in both modes, as often as you like. Gradients of the gradient for x are XLA's own.
 
     Args:
-      x, kernel, strides, pads: as there. The program for the slope grows with the places in the window.
+      x, kernel, strides, pads: as there. The program for the gradient grows with the places in the window.
     """
     return convolve_reference(x, kernel, strides, pads)
 
@@ -193,7 +193,7 @@ def _by_blocks_jvp(strides, pads, primals, tangents):
 @partial(jax.jit, static_argnums=(2, 3))
 def _blocks_of_windows(x, kernel, strides, pads):
     """y = P W, block by block of images. What counts is what JAX makes of it backwards: a sum of Pᵀ g over the blocks."""
-    # Turned round, so that Pᵀ g becomes (gᵀ P)ᵀ: XLA multiplies faster where the longer side is the last.
+    # Transposed, so that Pᵀ g becomes (gᵀ P)ᵀ: XLA multiplies faster where the longer side is the last.
     matrix = kernel.reshape(-1, kernel.shape[-1]).T
 
     @partial(jax.checkpoint, prevent_cse=False)  # What is kept for the way back is x, not P, which is many times as large.
@@ -232,12 +232,12 @@ def convolve_transposed_by_blocks(
     strides: tuple[int, ...],
     pads: tuple[tuple[int, int], ...],
 ) -> Float[Array, "images *space_out outputs"]:
-    """`convolve_transposed_reference`, whose slope in the kernel is added up over blocks of images.
+    """`convolve_transposed_reference`, whose gradient for the kernel is added up over blocks of images.
 
     It can be differentiated as `convolve_by_blocks` can.
 
     Args:
-      x, kernel, strides, pads: as there. The program for the slope grows with the places in the window.
+      x, kernel, strides, pads: as there. The program for the gradient grows with the places in the window.
     """
     return convolve_transposed_reference(x, kernel, strides, pads)
 

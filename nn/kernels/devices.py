@@ -54,7 +54,7 @@ def per_device(kernel: Callable[..., Array], split: Sequence[Array], whole: Sequ
     Args:
       kernel: gives one array, with the batch on its first axis, each example on its own.
       split: arrays with the batch on their first axis; on several devices the kernel is called with a part of each.
-      whole: arrays that each device needs whole. Their slopes are summed over the devices.
+      whole: arrays that each device needs whole. Their gradients are summed over the devices.
     """
     mesh = mesh_of(*split, *whole)
     if mesh is None:

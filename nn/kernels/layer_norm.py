@@ -1,12 +1,12 @@
 """Layer normalization of every row: mean, variance and result in one visit, where the equation makes three.
 
-The math, for a row x of n numbers and the slope g of its result:
+The math, for a row x of n numbers and the gradient g of its result:
 
     r = 1 / √(var x + ε)        x̂ = (x − mean x) · r        y = x̂ · scale + bias
 
     h = g · scale        dx = r (h − mean h − x̂ · mean(h x̂))        dscale = Σ g x̂        dbias = Σ g, over the rows
 
-(Ba, Kiros and Hinton 2016, "Layer Normalization", eq. 4; the slopes are its derivatives.) Of N numbers N are read and N
+(Ba, Kiros and Hinton 2016, "Layer Normalization", eq. 4; the gradients are its derivatives.) Of N numbers N are read and N
 written, and backward 2N read and N written: mean and r are found again there, which is cheaper than having kept them. Ten
 operations a number, and twenty backward, so the bytes decide, as for softmax. dscale and dbias sum over rows that different
 programs hold: each program writes its own sums, two rows for the rows of its block, and XLA adds them up.
@@ -72,7 +72,7 @@ def layer_norm(
 def layer_norm_reference(
     x: Float[Array, "*batch features"], scale: Vector, bias: Vector, *, epsilon: float = 1e-6
 ) -> Float[Array, "*batch features"]:
-    """The equation. The vectors are widened too, for their slopes are sums over all rows."""
+    """The equation. The vectors are widened too, for their gradients are sums over all rows."""
     wide, scale, bias = (array.astype(jnp.promote_types(x.dtype, jnp.float32)) for array in (x, scale, bias))
     mean, var = wide.mean(-1, keepdims=True), wide.var(-1, keepdims=True)
     normalized = (wide - mean) * jax.lax.rsqrt(var + epsilon)
@@ -134,11 +134,11 @@ def _and_what_is_kept(x, scale, bias, epsilon, form, interpret):
     return _result(x, scale, bias, epsilon, form, interpret), (x, scale, bias)
 
 
-def _slopes(epsilon, form, interpret, kept, g):
+def _gradients(epsilon, form, interpret, kept, g):
     x, scale, bias = kept
     dx, dscale, dbias = _by_rows(_backward, form, interpret, epsilon, (x, scale, g), sums=2)
     return dx, dscale.sum((0, 1)).astype(scale.dtype), dbias.sum((0, 1)).astype(bias.dtype)
 
 
 _layer_norm_pallas = jax.custom_vjp(_result, nondiff_argnums=(3, 4, 5))
-_layer_norm_pallas.defvjp(_and_what_is_kept, _slopes)
+_layer_norm_pallas.defvjp(_and_what_is_kept, _gradients)

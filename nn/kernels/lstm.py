@@ -6,7 +6,7 @@ The math of a step, for an input x and the state h, c; σ is the sigmoid:
     c′ = f c + i g                              h′ = o tanh c′
 
 (Hochreiter and Schmidhuber 1997, "Long Short-Term Memory", with the forget gate of Gers, Schmidhuber and Cummins 2000.) And
-back, for the slopes dh and dc of h′ and c′, those that come from the steps behind it included:
+back, for the gradients dh and dc of h′ and c′, those that come from the steps behind it included:
 
     dc′ = dc + dh o (1 − tanh² c′)
     dz_i = dc′ g i (1 − i)    dz_f = dc′ c f (1 − f)    dz_g = dc′ i (1 − g²)    dz_o = dh tanh c′ o (1 − o)
@@ -19,7 +19,7 @@ step of a small network costs what it costs to start its programs. Hence as few 
 
 **Two arrangements.** On a CPU ("xla") all is done inside the loop, while a step's numbers are in the cache. On an accelerator
 ("mosaic", "triton") inside the loop there is only what has to wait: h U and the gates, one program a step, and backward the
-same turned round, dz Uᵀ and the slopes of the gates. x W goes before the walk; dx, dW and dU behind it, as large products.
+same backward, dz Uᵀ and the gradients of the gates. x W goes before the walk; dx, dW and dU behind it, as large products.
 
 The Pallas forms have been interpreted, and compiled for machines that were not there. They have never run on real hardware.
 """
@@ -116,7 +116,7 @@ def lstm_step(
 def lstm_reference(
     xs: Float[Array, "time *batch inputs"], h0: States, c0: States, w_x: InputWeights, w_h: HiddenWeights, bias: Bias
 ) -> tuple[Float[Array, "time *batch hidden"], tuple[States, States]]:
-    """The equation, step by step. All is widened, for the slopes of the weights are sums over all steps."""
+    """The equation, step by step. All is widened, for the gradients of the weights are sums over all steps."""
     wide = [array.astype(_exact(xs)) for array in (xs, h0, c0, w_x, w_h, bias)]
     steps, h, c, w_x, w_h, bias = wide
 
@@ -176,7 +176,7 @@ def _advance(c, i, f, g, o):
 
 
 def _retreat(dh, dc, c, i, f, g, o):
-    """(dz_i, dz_f, dz_g, dz_o) and the slope of c. To find tanh c′ again is cheaper than to keep it."""
+    """(dz_i, dz_f, dz_g, dz_o) and the gradient of c. To find tanh c′ again is cheaper than to keep it."""
     shown = jnp.tanh(f * c + i * g)
     dc = dc + dh * o * (1 - shown * shown)
     return (dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g), dh * shown * o * (1 - o)), dc * f
@@ -207,35 +207,35 @@ def _and_what_is_kept(how, keep, arrays):
     return (hs, c, kept if keep else None), (arrays, hs, kept)
 
 
-def _back(how, keep, residuals, slopes):
-    return (_slopes(how, slopes[:2], *residuals),)
+def _back(how, keep, residuals, gradients):
+    return (_gradients(how, gradients[:2], *residuals),)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _slopes(how, slopes, arrays, hs, kept):
+def _gradients(how, gradients, arrays, hs, kept):
     form, interpret = how
-    back = _slopes_xla if form == "xla" else partial(_slopes_pallas, form, interpret)
-    dhs, dc = (slope.astype(_exact(hs)) for slope in slopes)
+    back = _gradients_xla if form == "xla" else partial(_gradients_pallas, form, interpret)
+    dhs, dc = (gradient.astype(_exact(hs)) for gradient in gradients)
     results = back(dhs, dc, arrays, hs, *kept)
     return tuple(result.astype(array.dtype) for result, array in zip(results, arrays, strict=True))
 
 
-def _slopes_and_what_is_kept(how, slopes, arrays, hs, kept):
-    return _slopes(how, slopes, arrays, hs, kept), (slopes, arrays)
+def _gradients_and_what_is_kept(how, gradients, arrays, hs, kept):
+    return _gradients(how, gradients, arrays, hs, kept), (gradients, arrays)
 
 
-def _slopes_of_slopes(how, residuals, change):
+def _gradients_of_gradients(how, residuals, change):
     """Those of the equation; hs and `kept` are functions of the arrays."""
 
     def equation(arrays):
         hs, (_, c) = lstm_reference(*arrays)
         return hs, c
 
-    return *jax.vjp(lambda slopes, arrays: jax.vjp(equation, arrays)[1](slopes)[0], *residuals)[1](change), None, None
+    return *jax.vjp(lambda gradients, arrays: jax.vjp(equation, arrays)[1](gradients)[0], *residuals)[1](change), None, None
 
 
 _walk.defvjp(_and_what_is_kept, _back)
-_slopes.defvjp(_slopes_and_what_is_kept, _slopes_of_slopes)
+_gradients.defvjp(_gradients_and_what_is_kept, _gradients_of_gradients)
 
 
 # XLA's form. The state stands upright, (hidden, rows), and weights multiply from the left: the large matrix of every product is
@@ -259,14 +259,14 @@ def _walk_xla(keep, xs, h0, c0, w_x, w_h, bias):
     return hs, c.T, kept
 
 
-def _slopes_xla(slope, dc, arrays, hs, gates, cs):
+def _gradients_xla(gradient, dc, arrays, hs, gates, cs):
     xs, h0, _, w_x, w_h, bias = arrays
     exact, hidden = _exact(xs), h0.shape[1]
 
     def step(state, now):
         dh, dc, dw_x, dw_h, db = state
-        x, h, gates, c, slope = now
-        parts, dc = _retreat(dh + slope.T, dc, c, *jnp.split(gates, 4))
+        x, h, gates, c, gradient = now
+        parts, dc = _retreat(dh + gradient.T, dc, c, *jnp.split(gates, 4))
         dz = lax.empty((4 * hidden, x.shape[0]), exact)
         for n, part in enumerate(parts):  # for a CPU, XLA makes twice the work of a concatenation
             dz = lax.dynamic_update_slice_in_dim(dz, part, n * hidden, 0)
@@ -277,7 +277,7 @@ def _slopes_xla(slope, dc, arrays, hs, gates, cs):
     zeros = [jnp.zeros(shape, exact) for shape in (h0.shape[::-1], w_x.shape[::-1], w_h.shape[::-1], bias.shape)]
     before = jnp.concatenate([h0[None], hs[:-1]])
     start = zeros[0], dc.T, *zeros[1:]
-    (dh, dc, dw_x, dw_h, db), dxs = lax.scan(step, start, (xs, before, gates, cs, slope), reverse=True)
+    (dh, dc, dw_x, dw_h, db), dxs = lax.scan(step, start, (xs, before, gates, cs, gradient), reverse=True)
     return dxs.transpose(0, 2, 1), dh.T, dc.T, dw_x.T, dw_h.T, db
 
 
@@ -315,15 +315,15 @@ def _forward_program(z_ref, h_ref, c_ref, w_ref, next_h_ref, next_c_ref, *gates_
             ref[n] = gate
 
 
-def _backward_program(slope_ref, gates_ref, c_ref, dc_ref, later_ref, w_ref, dz_ref, before_ref, *, form):
-    """The same turned round. What comes from the step behind it is dz Uᵀ, and `later` that dz."""
+def _backward_program(gradient_ref, gates_ref, c_ref, dc_ref, later_ref, w_ref, dz_ref, before_ref, *, form):
+    """The same, backward. What comes from the step behind it is dz Uᵀ, and `later` that dz."""
 
     def add(here, dh):
         for n in range(4):
             dh = dh + _product(later_ref[n, :, here], w_ref[n, :, here], 1, 1)
         return dh
 
-    dh = _over_depth(form, later_ref.shape[2], c_ref.shape[1], add, slope_ref[...])
+    dh = _over_depth(form, later_ref.shape[2], c_ref.shape[1], add, gradient_ref[...])
     parts, before_ref[...] = _retreat(dh, dc_ref[...], c_ref[...], *(gates_ref[n] for n in range(4)))
     for n, part in enumerate(parts):
         dz_ref[n] = part.astype(dz_ref.dtype)
@@ -402,7 +402,7 @@ def _walk_pallas(form, interpret, keep, xs, h0, c0, w_x, w_h, bias):
     return hs[:, :rows, :hidden], c[:rows, :hidden], kept
 
 
-def _slopes_pallas(form, interpret, slope, dc, arrays, hs, gates, cs):
+def _gradients_pallas(form, interpret, gradient, dc, arrays, hs, gates, cs):
     xs, h0, _, w_x, w_h, _ = arrays
     exact, (rows, hidden) = _exact(xs), h0.shape
     blocks = _blocks(form, rows, hidden)
@@ -410,13 +410,13 @@ def _slopes_pallas(form, interpret, slope, dc, arrays, hs, gates, cs):
     results = [jax.ShapeDtypeStruct(gates.shape[1:], xs.dtype), jax.ShapeDtypeStruct(cs.shape[1:], exact)]
 
     def step(state, now):
-        (later, dc), (slope, gates, c) = state, now
-        arrays = [(slope, OWN), (gates, OWN), (c, OWN), (dc, OWN), (later, ROWS), (w, ("units", None))]
+        (later, dc), (gradient, gates, c) = state, now
+        arrays = [(gradient, OWN), (gates, OWN), (c, OWN), (dc, OWN), (later, ROWS), (w, ("units", None))]
         dz, dc = _run(_backward_program, form, interpret, blocks, arrays, results)
         return (dz, dc), dz
 
     start = jnp.zeros(gates.shape[1:], xs.dtype), _filled(dc, *blocks)
-    (_, dc), dzs = lax.scan(step, start, (_filled(slope, *blocks), gates, cs), reverse=True)
+    (_, dc), dzs = lax.scan(step, start, (_filled(gradient, *blocks), gates, cs), reverse=True)
     dzs = dzs[:, :, :rows, :hidden]
     sums = partial(jnp.einsum, preferred_element_type=exact)
     before = jnp.concatenate([h0[None], hs[:-1]])

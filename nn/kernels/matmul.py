@@ -1,14 +1,14 @@
 """Matrix product with bias and activation: tiles of the result summed up where arithmetic is, and finished before they leave.
 
-The math, for the slope g of the result:
+The math, for the gradient g of the result:
 
     z = x w + b        y = f(z)        dz = g f′(z)        dx = dz wᵀ        dw = xᵀ dz        db = Σ dz, over the rows
 
 x (m, k) and w (k, n) take 2 m k n operations, and twice that backward. A tile of the result, (r, c), needs r rows of x and c
 columns of w, so m k n (1/r + 1/c) numbers are read, instead of 2 m k n for a result at a time: with large tiles arithmetic
 decides, and not bytes. k is walked in steps. The float32 sums of a tile stay in a TPU's vector memory, or a GPU's registers,
-until they are whole, and there bias and activation move no bytes of their own. The slopes are products too, with one side
-turned.
+until they are whole, and there bias and activation move no bytes of their own. The gradients are products too, with one side
+transposed.
 
 The Pallas forms have been interpreted, and compiled for machines that were not there. They have never run on real hardware,
 and their tiles are starting points. Products of float32 take the platform's default precision, which on a TPU or GPU may be
@@ -106,8 +106,8 @@ def matmul_xla(
 ) -> Float[Array, "*batch outputs"]:
     """The equation on one matrix of rows, whatever axes x has.
 
-    It is the slope of w that gains: over several axes XLA for a CPU moves x and the slope about before it multiplies them.
-    For x (8, 256, 256), w (256, 1024) and gelu, all slopes together take two thirds of the reference's time.
+    It is w whose gradient gains: over several axes XLA for a CPU moves x and g about before it multiplies them.
+    For x (8, 256, 256), w (256, 1024) and gelu, all gradients together take two thirds of the reference's time.
     """
     return matmul_reference(_as_rows(x), w, bias, activation=activation).reshape(*x.shape[:-1], w.shape[1])
 
@@ -127,19 +127,19 @@ def _tile(form: str, m: int, n: int, k: int) -> tuple[int, ...]:
     return tuple(min(max(pl.next_power_of_2(size), 16), most) for size, most in ((m, 64), (n, 64), (k, 32)))
 
 
-def _tiled(a: Matrix, tile: tuple[int, ...], where: Callable[..., tuple[Any, Any]], turned: bool = False):
+def _tiled(a: Matrix, tile: tuple[int, ...], where: Callable[..., tuple[Any, Any]], transposed: bool = False):
     """A matrix with zeros at its ends until tiles cover it, and which tile of it each program sees.
 
-    Zeros add nothing to a product. Of a matrix that is given turned, rows for columns, so are the tiles.
+    Zeros add nothing to a product. Of a matrix that is given transposed, rows for columns, so are the tiles.
     """
-    if turned:
+    if transposed:
         return _tiled(a, tile[::-1], lambda *program: where(*program)[::-1])
     a = jnp.pad(a, [(0, up_to(size, side) - size) for size, side in zip(a.shape, tile, strict=True)])
     return a, pl.BlockSpec(tile, where)
 
 
-def _dot(x, w, turned):
-    over = (0 if turned[0] else 1,), (1 if turned[1] else 0,)
+def _dot(x, w, transposed):
+    over = (0 if transposed[0] else 1,), (1 if transposed[1] else 0,)
     return lax.dot_general(x, w, (over, ((), ())), preferred_element_type=jnp.float32)
 
 
@@ -150,7 +150,7 @@ def _finish(total, bias_ref, y_ref, z_refs, activation):
         z_ref[...] = z.astype(z_ref.dtype)
 
 
-def _product_mosaic(x_ref, w_ref, bias_ref, y_ref, *rest, turned, activation):
+def _product_mosaic(x_ref, w_ref, bias_ref, y_ref, *rest, transposed, activation):
     """One step of a tile. The grid's last axis walks k, and the sums wait in vector memory for the next program."""
     *z_refs, total_ref = rest
 
@@ -158,21 +158,21 @@ def _product_mosaic(x_ref, w_ref, bias_ref, y_ref, *rest, turned, activation):
     def _():
         total_ref[...] = jnp.zeros_like(total_ref)
 
-    total_ref[...] += _dot(x_ref[...], w_ref[...], turned)
+    total_ref[...] += _dot(x_ref[...], w_ref[...], transposed)
 
     @pl.when(pl.program_id(2) == pl.num_programs(2) - 1)
     def _():
         _finish(total_ref[...], bias_ref, y_ref, z_refs, activation)
 
 
-def _product_triton(x_ref, w_ref, bias_ref, y_ref, *z_refs, turned, activation, depth, step):
+def _product_triton(x_ref, w_ref, bias_ref, y_ref, *z_refs, transposed, activation, depth, step):
     """A whole tile. A program walks k itself, for a GPU's programs do not wait for one another."""
 
     def add(s, total):
         here = pl.ds(s * step, step)
-        x = x_ref[here, :] if turned[0] else x_ref[:, here]
-        w = w_ref[:, here] if turned[1] else w_ref[here, :]
-        return total + _dot(x, w, turned)
+        x = x_ref[here, :] if transposed[0] else x_ref[:, here]
+        w = w_ref[:, here] if transposed[1] else w_ref[here, :]
+        return total + _dot(x, w, transposed)
 
     total = lax.fori_loop(0, depth // step, add, jnp.zeros(y_ref.shape, jnp.float32))
     _finish(total, bias_ref, y_ref, z_refs, activation)
@@ -183,14 +183,14 @@ def _product(
     w: Matrix,
     bias: Float[Array, " n"] | None = None,
     *,
-    turned: tuple[bool, bool] = (False, False),
+    transposed: tuple[bool, bool] = (False, False),
     activation: str | None = None,
     with_z: bool = False,
     form: str,
     interpret: bool,
 ) -> list[Matrix]:
-    """[activation(x w + bias)], and behind it the activation's argument if `with_z`; x or w may be given turned."""
-    (m, k), n = x.shape[::-1] if turned[0] else x.shape, w.shape[0 if turned[1] else 1]
+    """[activation(x w + bias)], and behind it the activation's argument if `with_z`; x or w may be given transposed."""
+    (m, k), n = x.shape[::-1] if transposed[0] else x.shape, w.shape[0 if transposed[1] else 1]
     r, c, step = _tile(form, m, n, k)
     rows, columns, depth = up_to(m, r), up_to(n, c), up_to(k, step)
     grid, kernel = (rows // r, columns // c), partial(_product_triton, depth=depth, step=step)
@@ -200,14 +200,14 @@ def _product(
     bias = jnp.zeros(n, x.dtype) if bias is None else bias
     # Program (i, j) makes the tile at row i and column j; Mosaic's have a third number, the step, and Triton's take all steps.
     arrays, in_specs = zip(
-        _tiled(x, (r, deep), lambda i, j, s=0: (i, s), turned[0]),
-        _tiled(w, (deep, c), lambda i, j, s=0: (s, j), turned[1]),
+        _tiled(x, (r, deep), lambda i, j, s=0: (i, s), transposed[0]),
+        _tiled(w, (deep, c), lambda i, j, s=0: (s, j), transposed[1]),
         _tiled(bias[None], (1, c), lambda i, j, s=0: (0, j)),
         strict=True,
     )
     results = 1 + with_z
     padded = pl.pallas_call(
-        partial(kernel, turned=turned, activation=activation),
+        partial(kernel, transposed=transposed, activation=activation),
         grid=grid,
         in_specs=in_specs,
         out_specs=[pl.BlockSpec((r, c), lambda i, j, s=0: (i, j))] * results,
@@ -256,16 +256,16 @@ def _and_what_is_kept(x, w, bias, activation, form, interpret):
     return y, (x, w, bias, z)
 
 
-def _slopes(activation, form, interpret, kept, g):
+def _gradients(activation, form, interpret, kept, g):
     x, w, bias, z = kept
     if activation is None:
         dz, db = g, g.sum(0, dtype=jnp.float32)  # a plain sum: XLA's own is as good as any
     else:
         dz, db = _before_activation(g, z, activation, form, interpret)
-    (dx,) = _product(dz, w, turned=(False, True), form=form, interpret=interpret)
-    (dw,) = _product(x, dz, turned=(True, False), form=form, interpret=interpret)
+    (dx,) = _product(dz, w, transposed=(False, True), form=form, interpret=interpret)
+    (dw,) = _product(x, dz, transposed=(True, False), form=form, interpret=interpret)
     return dx, dw, db.astype(bias.dtype)
 
 
 _matmul_pallas = jax.custom_vjp(_result, nondiff_argnums=(3, 4, 5))
-_matmul_pallas.defvjp(_and_what_is_kept, _slopes)
+_matmul_pallas.defvjp(_and_what_is_kept, _gradients)

@@ -1,6 +1,6 @@
 """Softmax of every row: a kernel reads a row once and writes it once, where the equation reads it three times.
 
-The math, for a row x and the slope g of its result:
+The math, for a row x and the gradient g of its result:
 
     p = exp(x − max x) / Σ exp(x − max x)        dx = p (g − Σ g p)
 
@@ -94,9 +94,9 @@ def _and_what_is_kept(x, form, interpret):
     return p, p
 
 
-def _slope(form, interpret, p, g):
+def _gradient(form, interpret, p, g):
     return (_by_rows(_backward, form, interpret, p, g),)
 
 
 _softmax_pallas = jax.custom_vjp(_probabilities, nondiff_argnums=(1, 2))
-_softmax_pallas.defvjp(_and_what_is_kept, _slope)
+_softmax_pallas.defvjp(_and_what_is_kept, _gradient)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import pytest
 from jax import export
 
-from nn.kernels.choice import compiling_for
+from nn.kernels.choice import PALLAS, compiling_for
 from nn.kernels.layer_norm import layer_norm
 from nn.kernels.lstm import lstm
 from nn.kernels.matmul import matmul
@@ -77,7 +77,7 @@ def rows(*x, vectors=0):
 
 
 # To meet several blocks, the last of which sticks out: a block holds up to 131072 numbers for Mosaic and 4096 for Triton, a
-# tile of a product up to 512 × 512 and 64 × 64. The sides of x w take turns in its slopes, so that one long side is enough.
+# tile of a product up to 512 × 512 and 64 × 64. The sides of x w take turns in its gradients, so that one long side is enough.
 CASES = {
     "softmax": Case(
         softmax,
@@ -114,8 +114,15 @@ CASES = {
 def pytest_generate_tests(metafunc):
     takes = {"case", "form"}.intersection(metafunc.fixturenames)
     if takes == {"case", "form"}:
-        values = {f"{name}, {form}": (case, form) for name, case in CASES.items() for form in FORMS}
-        metafunc.parametrize(("case", "form"), values.values(), ids=values)
+        values = [
+            # A walk is interpreted step by step, which takes its time.
+            pytest.param(
+                case, form, id=f"{name}, {form}", marks=[pytest.mark.slow] * (name == "lstm" and form in PALLAS.values())
+            )
+            for name, case in CASES.items()
+            for form in FORMS
+        ]
+        metafunc.parametrize(("case", "form"), values)
     elif takes == {"case"}:
         metafunc.parametrize("case", CASES.values(), ids=CASES)
 

@@ -41,7 +41,7 @@ def arrays():
 
 @cache
 def program(form):
-    """Results and slopes of all kernels in one form."""
+    """Results and gradients of all kernels in one form."""
     named = dict(implementation=form, interpret=form in ("mosaic", "triton"))
     lengths = np.linspace(0, 20, BATCH, dtype=np.int32)
     kernels = {
@@ -73,7 +73,7 @@ def test_each_device_works_on_its_part_and_the_numbers_are_those_of_one(form, co
     mesh = device_mesh(8, model=columns)
     text = program(form).lower(spread(mesh)).compile().as_text()
     sent = set(re.findall(r" (all-\w+|reduce-scatter|collective-permute)(?:-start)?\(", text))
-    assert sent == {"all-reduce"}, "sums of the slopes of what every device has whole, and nothing else"
+    assert sent == {"all-reduce"}, "sums of the gradients of what every device has whole, and nothing else"
     ours, one = program(form)(spread(mesh)), program(form)(arrays())
     for name, results in ours.items():
         split, whole = arrays()[name]

@@ -71,7 +71,7 @@ def equation_transposed(x, kernel, strides, pads):
 EQUATIONS = {convolve_by_blocks: equation, convolve_transposed_by_blocks: equation_transposed}
 
 
-def with_slopes(form, strides, pads):
+def with_gradients(form, strides, pads):
     def both(x, kernel):
         y, back = jax.vjp(lambda x, kernel: form(x, kernel, strides, pads), x, kernel)
         return y, *back(jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))
@@ -80,16 +80,16 @@ def with_slopes(form, strides, pads):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_values_and_slopes_are_those_of_the_equation_in_float64(name):
+def test_values_and_gradients_are_those_of_the_equation_in_float64(name):
     form, images, window, strides, pads = CASES[name]
     x, kernel = drawn(images, window)
-    results = with_slopes(form, strides, pads)(x, kernel)
+    results = with_gradients(form, strides, pads)(x, kernel)
     with in_float64(True):
         wide = (jnp.asarray(array, jnp.float64) for array in (x, kernel))
-        exact = with_slopes(EQUATIONS[form], strides, pads)(*wide)
-        for ours, slope in zip(results, exact, strict=True):
-            assert slope.dtype == jnp.float64
-            np.testing.assert_allclose(ours, slope, rtol=1e-5, atol=1e-5 * np.abs(slope).max())
+        exact = with_gradients(EQUATIONS[form], strides, pads)(*wide)
+        for ours, gradient in zip(results, exact, strict=True):
+            assert gradient.dtype == jnp.float64
+            np.testing.assert_allclose(ours, gradient, rtol=1e-5, atol=1e-5 * np.abs(gradient).max())
 
 
 PAIR = {name: CASES[name] for name in ("one axis", "transposed, a stride beyond the window")}
@@ -97,15 +97,15 @@ PAIR = {name: CASES[name] for name in ("one axis", "transposed, a stride beyond 
 
 @pytest.mark.parametrize("name", PAIR)
 def test_forward_mode_and_second_derivatives_in_either_mode_are_the_references(name):
-    """Among them a critic's: its slope in the images is asked to have length 1, and that has a slope in the kernel."""
+    """Among them a critic's: its gradient in the images is asked to have length 1, and that has a gradient in the kernel."""
     form, images, window, strides, pads = PAIR[name]
 
     def derivatives(form, x, kernel):
         look = lambda x, kernel: jnp.tanh(form(x, kernel, strides, pads))  # noqa: E731
-        slopes = jax.grad(lambda x, kernel: look(x, kernel).sum(), (0, 1))
-        penalty = lambda x, kernel: sum((jnp.sqrt(jnp.sum(slope**2)) - 1) ** 2 for slope in slopes(x, kernel))  # noqa: E731
+        gradients = jax.grad(lambda x, kernel: look(x, kernel).sum(), (0, 1))
+        penalty = lambda x, kernel: sum((jnp.sqrt(jnp.sum(gradient**2)) - 1) ** 2 for gradient in gradients(x, kernel))  # noqa: E731
         along = (x, kernel), (jnp.cos(x), jnp.sin(kernel))
-        return jax.jvp(look, *along), jax.jvp(slopes, *along), jax.grad(penalty, (0, 1))(x, kernel)
+        return jax.jvp(look, *along), jax.jvp(gradients, *along), jax.grad(penalty, (0, 1))(x, kernel)
 
     ours, theirs = jax.jit(lambda *both: [derivatives(each, *both) for each in (form, REFERENCES[form])])(
         *drawn(images, window)
@@ -115,16 +115,16 @@ def test_forward_mode_and_second_derivatives_in_either_mode_are_the_references(n
 
 
 @pytest.mark.parametrize("name", PAIR)
-def test_under_vmap_over_images_and_kernels_its_slopes_are_the_loops(name):
+def test_under_vmap_over_images_and_kernels_its_gradients_are_the_loops(name):
     form, images, window, strides, pads = PAIR[name]
     xs, kernels = drawn((2, *images), (2, *window))
-    both = with_slopes(form, strides, pads)
+    both = with_gradients(form, strides, pads)
     for mapped, *loop in zip(jax.vmap(both)(xs, kernels), *map(both, xs, kernels), strict=True):
         np.testing.assert_allclose(mapped, jnp.stack(loop), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", PAIR)
-def test_the_slope_in_the_kernel_keeps_no_windows_and_takes_none_of_xlas_convolutions(name):
+def test_the_gradient_in_the_kernel_keeps_no_windows_and_takes_none_of_xlas_convolutions(name):
     form, images, window, strides, pads = PAIR[name]
     x, kernel = drawn(images, window)
     y, back = jax.vjp(lambda kernel: form(x, kernel, strides, pads), kernel)
@@ -132,11 +132,11 @@ def test_the_slope_in_the_kernel_keeps_no_windows_and_takes_none_of_xlas_convolu
     assert "conv_general_dilated" not in str(jax.make_jaxpr(back)(y))
 
 
-def test_without_images_the_slope_is_zero():
+def test_without_images_the_gradient_is_zero():
     x, kernel = drawn((0, 4, 4, 2), (3, 3, 2, 2))
     for form in REFERENCES:
-        slope = jax.grad(lambda kernel, form=form: form(x, kernel, (2, 2), ((1, 1), (1, 1))).sum())(kernel)
-        np.testing.assert_array_equal(slope, jnp.zeros_like(kernel))
+        gradient = jax.grad(lambda kernel, form=form: form(x, kernel, (2, 2), ((1, 1), (1, 1))).sum())(kernel)
+        np.testing.assert_array_equal(gradient, jnp.zeros_like(kernel))
 
 
 def test_the_layers_take_it_where_it_was_measured_to_be_quicker(monkeypatch):

@@ -1,4 +1,4 @@
-"""Flash attention is the equation in all its forms: values, slopes, slopes of slopes; and its memory grows like the length."""
+"""Flash attention is the equation in all its forms: values, first and second gradients; its memory grows like the length."""
 
 import math
 from functools import cache
@@ -41,8 +41,8 @@ def draw(name, seed=0):
     return arrays, options
 
 
-def with_slopes(function):
-    """The result, and the slope of a sum of it, each number with a weight of its own, in every array."""
+def with_gradients(function):
+    """The result, and the gradient of a sum of it, each number with a weight of its own, in every array."""
 
     def both(*arrays):
         y, back = jax.vjp(function, *arrays)
@@ -65,7 +65,7 @@ def equation(query, key, value, *, causal=False, lengths=None, scale=None):
 def exact(name):
     (arrays, options) = draw(name)
     with in_float64(True):
-        run = jax.jit(with_slopes(lambda *arrays: equation(*arrays, **options)))
+        run = jax.jit(with_gradients(lambda *arrays: equation(*arrays, **options)))
         return [np.asarray(result) for result in run(*(jnp.asarray(x, jnp.float64) for x in arrays))]
 
 
@@ -87,11 +87,11 @@ def form(request):
 def results(form):
     """Of every try, in one program, which is quicker to compile than many."""
     tries = {name: draw(name) for name in TRIES}
-    run = lambda arrays: {name: with_slopes(named(form, **tries[name][1]))(*xs) for name, xs in arrays.items()}  # noqa: E731
+    run = lambda arrays: {name: with_gradients(named(form, **tries[name][1]))(*xs) for name, xs in arrays.items()}  # noqa: E731
     return jax.jit(run)({name: arrays for name, (arrays, _) in tries.items()})
 
 
-def test_values_and_all_slopes_are_those_of_the_equation_in_float64(results):
+def test_values_and_all_gradients_are_those_of_the_equation_in_float64(results):
     for name in TRIES.keys() - {"bfloat16"}:
         for result, truth in zip(results[name], exact(name), strict=True):
             assert result.dtype == jnp.float32
@@ -107,7 +107,7 @@ def test_bfloat16_comes_in_and_goes_out_and_sums_are_of_float32(results):
 def test_the_equation_too_sums_its_products_in_float32():
     """On a CPU XLA would anyway."""
     x = jnp.ones((1, 3, 1, 2), jnp.bfloat16)
-    program = jax.make_jaxpr(with_slopes(named("reference")))(x, x, x).eqns
+    program = jax.make_jaxpr(with_gradients(named("reference")))(x, x, x).eqns
     forward = [equation for equation in program if equation.primitive.name == "dot_general"][:2]
     assert [equation.params["preferred_element_type"] for equation in forward] == [jnp.float32] * 2
 
@@ -125,14 +125,14 @@ def test_under_vmap_it_is_the_loop_and_scores_may_be_larger_than_any_exponential
 
     @jax.jit
     def mapped_and_looped(arrays, lengths):
-        both = lambda lengths, *qkv: with_slopes(named(form, causal=True, lengths=lengths, scale=100.0))(*qkv)  # noqa: E731
+        both = lambda lengths, *qkv: with_gradients(named(form, causal=True, lengths=lengths, scale=100.0))(*qkv)  # noqa: E731
         return jax.vmap(both)(lengths, *arrays), jax.tree.map(
             lambda *xs: jnp.stack(xs), *(both(lengths[i], *(x[i] for x in arrays)) for i in range(2))
         )
 
     for mapped, looped in zip(*mapped_and_looped(arrays, lengths), strict=True):
         assert np.isfinite(mapped).all() and np.any(mapped)
-        np.testing.assert_allclose(mapped, looped, rtol=1e-5, atol=1e-3)  # of slopes near 100
+        np.testing.assert_allclose(mapped, looped, rtol=1e-5, atol=1e-3)  # of gradients near 100
 
 
 @pytest.mark.parametrize("form", ["xla", "mosaic", "triton"])
@@ -153,12 +153,12 @@ def test_second_derivatives_of_blocks_are_those_of_the_equation(form):
 
 def test_outside_of_any_jit_it_is_compiled_once_for_each_way_to_go_over_the_heads(monkeypatch):
     traced = []
-    run, all_slopes = attention._run, attention._all_slopes
+    run, all_gradients = attention._run, attention._all_gradients
     monkeypatch.setattr(attention, "_run", lambda *given: traced.append("forward") or run(*given))
-    monkeypatch.setattr(attention, "_all_slopes", lambda *given: traced.append("back") or all_slopes(*given))
+    monkeypatch.setattr(attention, "_all_gradients", lambda *given: traced.append("back") or all_gradients(*given))
     x = jnp.ones((1, 9, 2, 3))  # a shape of its own
     for form in ("xla", "xla", "xla, heads at once", "xla", "xla, heads at once"):
-        with_slopes(named(form))(x, x, x)
+        with_gradients(named(form))(x, x, x)
     assert traced == ["forward", "back"] * 2
 
 
@@ -171,10 +171,10 @@ def test_a_scale_may_be_any_number_and_one_that_is_learned_leaves_the_equation()
     assert attention_form(long, long, long, scale=0.3) == "xla"
     forms = []
     learned = lambda scale: forms.append(attention_form(long, long, long, scale=scale)) or attention(scale).sum()  # noqa: E731
-    slope, step = jax.grad(learned)(0.3), 1e-2
+    gradient, step = jax.grad(learned)(0.3), 1e-2
     assert forms == ["reference"]
     measured = (attention(0.3 + step).sum() - attention(0.3 - step).sum()) / (2 * step)
-    np.testing.assert_allclose(slope, measured, rtol=1e-2)
+    np.testing.assert_allclose(gradient, measured, rtol=1e-2)
     with pytest.raises(ValueError, match="because its scale has to be a number that is known before the program is compiled"):
         jax.jit(lambda scale: attention(scale, "xla"))(0.3)
 
@@ -191,7 +191,7 @@ def test_in_float64_blocks_are_as_exact_as_the_equation():
     (query, key, value), options = draw("several blocks, causal, more keys")
     with in_float64():
         arrays = [jnp.asarray(x, jnp.float64) for x in (query, key, value)]
-        ours, truth = (jax.jit(with_slopes(named(form, **options)))(*arrays) for form in ("xla", "reference"))
+        ours, truth = (jax.jit(with_gradients(named(form, **options)))(*arrays) for form in ("xla", "reference"))
     for result, exact in zip(ours, truth, strict=True):
         assert result.dtype == np.float64
         np.testing.assert_allclose(result, exact, rtol=1e-9, atol=1e-9)
@@ -200,7 +200,7 @@ def test_in_float64_blocks_are_as_exact_as_the_equation():
 def test_memory_grows_like_the_length_and_that_of_the_equation_like_its_square():
     def bytes_for(form, length):
         x = jax.ShapeDtypeStruct((1, length, 2, 16), jnp.float32)
-        return jax.jit(with_slopes(named(form, causal=True))).lower(x, x, x).compile().memory_analysis().temp_size_in_bytes
+        return jax.jit(with_gradients(named(form, causal=True))).lower(x, x, x).compile().memory_analysis().temp_size_in_bytes
 
     blocks, all_scores = ([bytes_for(form, length) for length in (1024, 4096)] for form in ("xla", "reference"))
     assert blocks[1] < 4.4 * blocks[0]
@@ -217,7 +217,7 @@ def test_it_lowers_for_accelerators_forward_and_back(target, platform, call, dty
     query, key = (jax.ShapeDtypeStruct((2, length, heads, 48), dtype) for length, heads in ((300, 4), (270, 2)))
     lengths = jax.ShapeDtypeStruct((2,), jnp.int32)
     attention = lambda lengths, *qkv: flash_attention(*qkv, causal=True, lengths=lengths, implementation="pallas")  # noqa: E731
-    both = lambda lengths, *qkv: with_slopes(lambda *qkv: attention(lengths, *qkv))(*qkv)  # noqa: E731
+    both = lambda lengths, *qkv: with_gradients(lambda *qkv: attention(lengths, *qkv))(*qkv)  # noqa: E731
     program = lowered(both, target, platform, lengths, query, key, key)
     assert program.count(call) == 3, "forward, dQ, and dK with dV"
 

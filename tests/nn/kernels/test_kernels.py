@@ -1,4 +1,4 @@
-"""What every form of every kernel has to be: its equation, with all its slopes. The kernels are the CASES of conftest.py."""
+"""What every form of every kernel has to be: its equation, with all its gradients. The kernels are the CASES of conftest.py."""
 
 import re
 from functools import partial
@@ -22,8 +22,8 @@ def draw(shapes, seed=0):
     return [jnp.asarray(random.normal(size=shape), jnp.float32) for shape in shapes]
 
 
-def with_slopes(function):
-    """The result, and the slope of a sum of it, each number with a weight of its own, in every array."""
+def with_gradients(function):
+    """The result, and the gradient of a sum of it, each number with a weight of its own, in every array."""
 
     def both(*arrays):
         y, back = jax.vjp(function, *arrays)
@@ -49,15 +49,15 @@ def furthest(ours, exact):
     return np.abs(ours - exact).max() / np.abs(exact).max()
 
 
-def test_values_and_all_slopes_are_those_of_the_equation_in_float64(case, form):
+def test_values_and_all_gradients_are_those_of_the_equation_in_float64(case, form):
     """Several blocks, the last of which sticks out; odd sizes; several axes; one row; and the first of these in bfloat16."""
     tries = {name: draw(shapes) for name, shapes in case.shapes.items()}
     first = next(iter(tries))
     tries["bfloat16"] = [jnp.asarray(array, jnp.bfloat16) for array in tries[first]]
-    results = jax.jit(lambda tries: {name: with_slopes(named(case, form))(*arrays) for name, arrays in tries.items()})(tries)
+    results = jax.jit(lambda tries: {name: with_gradients(named(case, form))(*arrays) for name, arrays in tries.items()})(tries)
     for name, arrays in tries.items():
         assert [result.dtype for result in results[name]] == [arrays[0].dtype, *(array.dtype for array in arrays)]
-        exact = exactly(with_slopes(case.equation), *arrays)
+        exact = exactly(with_gradients(case.equation), *arrays)
         differences = [furthest(*pair) for pair in zip(results[name], exact, strict=True)]
         bound = 2**-7 if name == "bfloat16" else 1e-5
         assert all(difference < bound for difference in differences), (name, differences)  # `max` would pass over a NaN
@@ -66,7 +66,7 @@ def test_values_and_all_slopes_are_those_of_the_equation_in_float64(case, form):
 def test_compiled_it_is_what_it_is_step_by_step_and_under_vmap_the_loop(case, form):
     *_, shapes = case.shapes.values()
     examples = [draw(shapes, seed) for seed in (0, 1)]
-    both = with_slopes(named(case, form))
+    both = with_gradients(named(case, form))
     step_by_step = [both(*example) for example in examples]
     stacked = list(map(jnp.stack, zip(*examples, strict=True)))
     at_once = jax.jit(lambda examples, stacked: ([both(*example) for example in examples], jax.vmap(both)(*stacked)))
@@ -76,7 +76,7 @@ def test_compiled_it_is_what_it_is_step_by_step_and_under_vmap_the_loop(case, fo
             np.testing.assert_allclose(loop, jnp.stack([result[i] for result in results]), rtol=1e-5, atol=1e-6)
 
 
-def test_slopes_of_slopes_are_those_of_the_equation(case):
+def test_gradients_of_gradients_are_those_of_the_equation(case):
     """For the forms that layers may use: of `reference` and `xla` every derivative exists."""
     *_, shapes = case.shapes.values()
     arrays = draw(shapes)
@@ -84,19 +84,19 @@ def test_slopes_of_slopes_are_those_of_the_equation(case):
 
     def second(function):
         def steepness(*arrays):
-            return sum(jnp.sum(slope**2) for slope in with_slopes(function)(*arrays)[1:])
+            return sum(jnp.sum(gradient**2) for gradient in with_gradients(function)(*arrays)[1:])
 
         return jax.grad(steepness, numbers)
 
     exact = exactly(second(case.equation), *arrays)
     for form in ("reference", "xla"):
         results = jax.jit(second(named(case, form)))(*arrays)
-        differences = [furthest(ours, slope) for ours, slope in zip(results, exact, strict=True) if np.any(slope)]
+        differences = [furthest(ours, gradient) for ours, gradient in zip(results, exact, strict=True) if np.any(gradient)]
         assert differences and all(difference < 1e-4 for difference in differences), (form, differences)
 
 
 @pytest.mark.parametrize("form", ["mosaic", "triton"])
-def test_every_activation_and_its_slope_is_the_references(form):
+def test_every_activation_and_its_gradient_is_the_references(form):
     """One without a bias, and one with a bias of another dtype, so that these are met too."""
     x, w, bias = draw([(3, 4), (4, 5), (5,)])
     names = [None, "relu", "gelu", "silu", "tanh"]
@@ -105,7 +105,7 @@ def test_every_activation_and_its_slope_is_the_references(form):
 
     def all_by(implementation, tries):
         kernels = [partial(matmul, activation=name, implementation=implementation, interpret=True) for name in names]
-        return [with_slopes(kernel)(*arrays) for kernel, arrays in zip(kernels, tries, strict=True)]
+        return [with_gradients(kernel)(*arrays) for kernel, arrays in zip(kernels, tries, strict=True)]
 
     both = jax.jit(lambda tries: (all_by(form, tries), all_by("reference", tries)))(tries)
     for ours, reference in zip(*map(jax.tree.leaves, both), strict=True):

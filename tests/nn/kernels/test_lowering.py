@@ -26,7 +26,7 @@ def test_it_lowers_forward_and_backward_and_under_vmap(case, machine, dtype, low
         return y, back(y)
 
     kernels = lowered(both, target, platform, *arrays).count(call)
-    assert kernels > 1, "the slopes have kernels of their own"
+    assert kernels > 1, "the gradients have kernels of their own"
     if dtype == jnp.float32:
         two = [jax.ShapeDtypeStruct((2, *array.shape), dtype) for array in arrays]
         assert lowered(jax.vmap(both), target, platform, *two).count(call) == kernels

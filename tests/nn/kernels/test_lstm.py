@@ -56,13 +56,13 @@ def test_it_is_the_walk_of_the_layer_with_the_same_weights():
 @pytest.mark.parametrize(
     ("form", "gates"), [("xla", "f32[7,16,2]"), ("mosaic", "f32[7,4,16,128]"), ("triton", "f32[7,4,16,16]")]
 )
-def test_gates_are_kept_only_for_slopes(form, gates):
+def test_gates_are_kept_only_for_gradients(form, gates):
     arrays = draw((7, 2, 3), (2, 4), (2, 4), (3, 16), (4, 16), (16,))
     walk = partial(lstm, **FORMS[form])
     walks = walk, lambda *arrays: jax.vjp(walk, *arrays)[0]
     # Beside the gates a Pallas form has x W for all steps, in their shape, in both.
-    without, with_slopes = (str(jax.make_jaxpr(walk)(*arrays)).count(gates) for walk in walks)
-    assert without < with_slopes
+    without, with_gradients = (str(jax.make_jaxpr(walk)(*arrays)).count(gates) for walk in walks)
+    assert without < with_gradients
 
 
 X, H, W_X, W_H, B = (np.ones(shape, np.float32) for shape in ((5, 2, 3), (2, 4), (3, 16), (4, 16), (16,)))

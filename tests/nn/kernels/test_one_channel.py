@@ -65,8 +65,8 @@ def test_under_vmap_over_kernels_it_is_the_loop():
 def test_a_gradient_for_the_kernel_alone_needs_one_convolution():
     """Images are data: their own gradient, which nobody asked for, would cost more than all the rest."""
     x, kernel = drawn((2, 6, 6, 1), (3, 3, 1, 2))
-    slope = jax.grad(lambda kernel, x: convolve_one_channel(x, kernel, (1, 1), ((1, 1), (1, 1))).sum())
-    assert str(jax.make_jaxpr(slope)(kernel, x)).count("conv_general_dilated") == 1
+    gradient = jax.grad(lambda kernel, x: convolve_one_channel(x, kernel, (1, 1), ((1, 1), (1, 1))).sum())
+    assert str(jax.make_jaxpr(gradient)(kernel, x)).count("conv_general_dilated") == 1
 
 
 def test_the_layer_takes_it_for_few_filters_on_one_channel_on_a_cpu(monkeypatch):

@@ -40,10 +40,10 @@ def test_values_and_gradients_are_those_of_xlas_general_form_with_ties(name, dty
             results.append((y, *back(jnp.arange(1, y.size + 1, dtype=dtype).reshape(y.shape))))
         return results
 
-    (y, slopes), (reference, reference_slopes) = both(x)
-    assert y.dtype == slopes.dtype == dtype
+    (y, gradients), (reference, reference_slopes) = both(x)
+    assert y.dtype == gradients.dtype == dtype
     np.testing.assert_array_equal(y.astype(float), reference.astype(float))
-    np.testing.assert_array_equal(slopes.astype(float), reference_slopes.astype(float))
+    np.testing.assert_array_equal(gradients.astype(float), reference_slopes.astype(float))
 
 
 def test_forward_mode_is_the_transpose_of_reverse_mode_and_the_second_derivative_is_nothing():
@@ -52,18 +52,18 @@ def test_forward_mode_is_the_transpose_of_reverse_mode_and_the_second_derivative
     y, forward = jax.jvp(pool, (x,), (change,))
     (back,) = jax.vjp(pool, x)[1](y)
     np.testing.assert_allclose((forward * y).sum(), (change * back).sum(), rtol=1e-5)
-    slope = lambda x: (jax.grad(lambda x: pool(x).sum())(x) * x).sum()  # noqa: E731
-    np.testing.assert_array_equal(jax.grad(slope)(x), jax.grad(lambda x: pool(x).sum())(x))  # its own slope is 0
+    gradient = lambda x: (jax.grad(lambda x: pool(x).sum())(x) * x).sum()  # noqa: E731
+    np.testing.assert_array_equal(jax.grad(gradient)(x), jax.grad(lambda x: pool(x).sum())(x))  # its own gradient is 0
 
 
 def test_under_vmap_it_is_the_loop():
     x = jnp.asarray(random.normal(size=(3, 4, 6, 2)), jnp.float32)
-    slopes = jax.grad(lambda x: (max_pool_touching(x, (2, 2)) ** 2).sum())
-    np.testing.assert_array_equal(jax.vmap(slopes)(x), jnp.stack([slopes(image) for image in x]))
+    gradients = jax.grad(lambda x: (max_pool_touching(x, (2, 2)) ** 2).sum())
+    np.testing.assert_array_equal(jax.vmap(gradients)(x), jnp.stack([gradients(image) for image in x]))
 
 
 @pytest.mark.parametrize("platform", ["tpu", "cuda"])
 def test_it_lowers_for_accelerators_forward_and_back(platform):
-    slopes = jax.jit(jax.grad(lambda x: max_pool_touching(x, (2, 2)).sum()))
-    exported = export.export(slopes, platforms=[platform])(jax.ShapeDtypeStruct((8, 28, 28, 32), jnp.float32))
+    gradients = jax.jit(jax.grad(lambda x: max_pool_touching(x, (2, 2)).sum()))
+    exported = export.export(gradients, platforms=[platform])(jax.ShapeDtypeStruct((8, 28, 28, 32), jnp.float32))
     assert "select_and_scatter" not in exported.mlir_module(), "the general form, which is slow"
