@@ -159,7 +159,7 @@ def seconds(functions: dict[str, Callable[[], Any]], *, rounds: int = 15, calls:
 def measure(case: Case, forms: Sequence[str], *, rounds: int = 15) -> list[tuple[str, dict[str, float | str], float | None]]:
     """Forward, then forward and back: a name, what each form took in seconds or why it could not, what the roofline allows."""
     arrays, rows = draw(case.shapes), []
-    programs = {form: partial(case.kernel, implementation=form) for form in forms}
+    programs: dict[str, Callable[..., Any]] = {form: partial(case.kernel, implementation=form) for form in forms}
     if case.library is not None:
         programs["library"] = case.library
     for backward in (False, True):

@@ -11,6 +11,7 @@ from nn.layers.activations import softmax as softmax
 from nn.layers.activations import softplus as softplus
 from nn.layers.activations import tanh as tanh
 from nn.layers.attention import MultiHeadAttention as MultiHeadAttention
+from nn.layers.attention import attend as attend
 from nn.layers.attention import attention_weights as attention_weights
 from nn.layers.attention import causal_mask as causal_mask
 from nn.layers.attention import dot_product_attention as dot_product_attention

@@ -1,6 +1,7 @@
 """Attention: each position asks a question of all others, and takes from each as much as its answer fits.
 
 The equation is two functions, `attention_weights` and the weighted sum of the values; `MultiHeadAttention` only owns weights.
+Long sequences go another way to the same result, which never holds all weights at once: `attend` chooses.
 """
 
 import math
@@ -13,6 +14,8 @@ from flax import nnx
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from nn.kernels.attention import attention_form, flash_attention
+from nn.kernels.choice import Implementation
 from nn.layers.dropout import Dropout, dropout
 from nn.layers.initializers import Initializer, zeros
 from nn.layers.linear import LinearGeneral
@@ -99,6 +102,41 @@ def dot_product_attention(
         weights = dropout(dropout_key, weights, dropout_rate)
     value = jnp.repeat(value, query.shape[-2] // value.shape[-2], axis=-2)
     return jnp.einsum("...hqk,...khd->...qhd", weights, value)
+
+
+def attend(
+    query: Queries,
+    key: Keys,
+    value: Values,
+    *,
+    mask: Mask | None = None,
+    is_causal: bool = False,
+    dropout_rate: float = 0.0,
+    dropout_key: Key[Array, ""] | None = None,
+    implementation: Implementation | None = None,
+) -> Float[Array, "*batch queries heads value_depth"]:
+    """`dot_product_attention`, in the form that suits the length: this is what the layers call.
+
+    Args:
+      query, key, value, mask, is_causal, dropout_rate, dropout_key: as for `dot_product_attention`.
+      implementation: a form of `nn.kernels.attention.flash_attention`. None leaves it to `attention_form` there: on a CPU it is
+        blocks ("xla") from 256 tokens on, if there is neither a mask nor dropout, else the equation. Blocks can be
+        differentiated backward only: `jax.jvp` asks for "reference".
+
+    Raises:
+      ValueError: if depths, lengths or heads do not fit, or the form that is named cannot run.
+    """
+    form = "reference"
+    if implementation is not None or (dropout_key is None and query.dtype == key.dtype == value.dtype):
+        form = attention_form(query, key, value, mask=mask, implementation=implementation)
+    if form == "reference":
+        return dot_product_attention(
+            query, key, value, mask=mask, is_causal=is_causal, dropout_rate=dropout_rate, dropout_key=dropout_key
+        )
+    if dropout_key is not None:
+        raise ValueError(f"attend(implementation={implementation!r}) cannot run here, because blocks have no dropout.")
+    form: Any = form
+    return flash_attention(query, key, value, causal=is_causal, implementation=form)
 
 
 def causal_mask(queries: int, keys: int | None = None) -> Bool[Array, "queries keys"]:
@@ -211,6 +249,7 @@ class MultiHeadAttention(CachedAttention):
       use_bias: whether the four linear maps have a bias.
       kernel_init: draws the four kernels.
       bias_init: draws the four biases.
+      implementation: in which form to attend, see `attend`.
       rngs: where the random keys come from.
 
     Raises:
@@ -233,6 +272,7 @@ class MultiHeadAttention(CachedAttention):
         use_bias: bool = True,
         kernel_init: Initializer | None = None,
         bias_init: Initializer = zeros,
+        implementation: Implementation | None = None,
         rngs: nnx.Rngs,
     ):
         qkv_features = in_features if qkv_features is None else qkv_features
@@ -252,6 +292,7 @@ class MultiHeadAttention(CachedAttention):
         depth = qkv_features // num_heads
         super().__init__(num_kv_heads, depth)
         self.num_heads, self.in_features, self.in_kv_features, self.decode = num_heads, in_features, in_kv_features, decode
+        self.implementation: Implementation | None = implementation
         options: Any = dict(use_bias=use_bias, kernel_init=kernel_init, bias_init=bias_init, rngs=rngs)
         self.query = LinearGeneral(in_features, (num_heads, depth), **options)
         self.key = LinearGeneral(in_kv_features, (num_kv_heads, depth), **options)
@@ -293,7 +334,7 @@ class MultiHeadAttention(CachedAttention):
             mask = seen if mask is None else jnp.logical_and(*_same_rank(mask, seen))
             is_causal = False  # it is in the mask
         active = self.dropout if self.dropout is not None and self.dropout.is_active(deterministic) else None
-        x = dot_product_attention(
+        x = attend(
             query,
             key,
             value,
@@ -301,6 +342,7 @@ class MultiHeadAttention(CachedAttention):
             is_causal=is_causal,
             dropout_rate=0.0 if active is None else active.rate,
             dropout_key=None if active is None else active.rngs(),
+            implementation=self.implementation,
         )
         return self.out(x)
 

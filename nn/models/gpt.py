@@ -15,7 +15,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, Key
 
 from nn.layers.activations import gelu
-from nn.layers.attention import CachedAttention, attention_weights, dot_product_attention
+from nn.layers.attention import CachedAttention, attend, attention_weights
 from nn.layers.containers import List
 from nn.layers.dropout import Dropout
 from nn.layers.embedding import Embed
@@ -105,7 +105,7 @@ class CausalSelfAttention(CachedAttention):
         if decode:
             key, value, seen = self.extend_cache(key, value)
         silenced = self.attn_dropout
-        x = dot_product_attention(
+        x = attend(
             query,
             key,
             value,

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from nn.layers import MultiHeadAttention, attention_weights, causal_mask, dot_product_attention, padding_mask
+from nn.kernels.attention import flash_attention
+from nn.kernels.choice import compiling_for
+from nn.layers import MultiHeadAttention, attend, attention, attention_weights, causal_mask, dot_product_attention, padding_mask
+from nn.models import GPT, GPTConfig
 
 random = np.random.default_rng(0)
 BATCH, QUERIES, KEYS, HEADS, DEPTH = 2, 3, 4, 2, 3
@@ -255,3 +258,70 @@ def test_what_does_not_fit_is_refused(without_type_checks):
     ]:
         with pytest.raises(ValueError, match=message):
             refused()
+
+
+@pytest.fixture
+def in_blocks(monkeypatch):
+    """The shapes of the queries that are attended to block by block."""
+    seen = []
+
+    def recorded(query, *arrays, **options):
+        seen.append(query.shape)
+        return flash_attention(query, *arrays, **options)
+
+    monkeypatch.setattr(attention, "flash_attention", recorded)
+    return seen
+
+
+@pytest.mark.parametrize("is_causal", [False, True])
+def test_long_sequences_go_in_blocks_and_come_out_as_by_the_equation(in_blocks, is_causal):
+    query, key, value = sequences(1, 260, 4, 8), sequences(1, 260, 2, 8, seed=2), sequences(1, 260, 2, 8, seed=3)
+
+    def with_gradients(function):
+        y, back = jax.vjp(lambda *arrays: function(*arrays, is_causal=is_causal), query, key, value)
+        return y, *back(jnp.cos(y))
+
+    with compiling_for("cpu"):
+        ours = with_gradients(attend)
+    assert in_blocks == [query.shape]
+    for one, other in zip(ours, with_gradients(dot_product_attention), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_what_blocks_cannot_do_goes_by_the_equation(in_blocks):
+    long = sequences(1, 260, 1, 2)
+    with compiling_for("cpu"):
+        for options in (
+            dict(mask=causal_mask(260)),
+            dict(dropout_rate=0.5, dropout_key=jax.random.key(0)),
+            dict(implementation="reference"),
+        ):
+            np.testing.assert_array_equal(
+                attend(long, long, long, **options),
+                dot_product_attention(
+                    long, long, long, **{name: option for name, option in options.items() if name != "implementation"}
+                ),
+            )
+        short = long[:, :200]
+        np.testing.assert_array_equal(attend(short, short, short), dot_product_attention(short, short, short))
+        np.testing.assert_array_equal(
+            attend(long, long, long.astype(jnp.bfloat16)), dot_product_attention(long, long, long.astype(jnp.bfloat16))
+        )
+    assert not in_blocks
+
+
+def test_a_layer_takes_a_form_by_name_and_says_what_it_cannot_do(in_blocks):
+    x = sequences(2, 5, FEATURES)
+    by_name = layer(implementation="xla")
+    np.testing.assert_allclose(by_name(x), layer()(x), rtol=1e-5, atol=1e-6)
+    assert in_blocks == [(2, 5, HEADS, FEATURES // HEADS)]
+    with pytest.raises(ValueError, match=r"flash_attention\(implementation='xla'\) cannot run here, because .* no mask"):
+        by_name(x, mask=causal_mask(5))
+    with pytest.raises(ValueError, match=r"attend\(implementation='xla'\) cannot run here, because blocks have no dropout"):
+        layer(implementation="xla", dropout_rate=0.5)(x)
+
+
+def test_gpt_attends_in_blocks_when_it_is_long(in_blocks):
+    model = GPT(GPTConfig.small(vocabulary=7, length=256, layers=1), rngs=nnx.Rngs(0))
+    model(jnp.zeros((1, 256), jnp.int32))
+    assert in_blocks == [(1, 256, 4, 16)]
