@@ -21,7 +21,6 @@ from nn.training.checkpoints import load_weights as load_weights
 from nn.training.checkpoints import save_weights as save_weights
 from nn.training.compilation_cache import enable_compilation_cache as enable_compilation_cache
 from nn.training.loop import History as History
-from nn.training.loop import Loss as Loss
 from nn.training.loop import NonFiniteLossError as NonFiniteLossError
 from nn.training.loop import evaluate as evaluate
 from nn.training.loop import fit as fit
@@ -65,3 +64,4 @@ from nn.training.sharding import partition as partition
 from nn.training.sharding import replicate as replicate
 from nn.training.sharding import shard_batch as shard_batch
 from nn.training.sharding import virtual_cpu_devices as virtual_cpu_devices
+from nn.training.step import Loss as Loss

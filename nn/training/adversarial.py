@@ -18,9 +18,10 @@ from flax import nnx
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
-from nn.training.loop import Batch, History, RestartableBatches, require_runnable, run_steps
+from nn.training.loop import History, RestartableBatches, require_runnable, run_steps
 from nn.training.losses import masked_mean, sigmoid_cross_entropy
 from nn.training.sharding import mesh_to_use, replicate, shard_batch
+from nn.training.step import Batch
 
 # The losses. A score is a number of any size: the larger, the more real the example looks to the discriminator.
 

@@ -4,7 +4,7 @@ Flax NNX models are objects; JAX compiles functions of arrays. So the model is t
 step maps arrays to arrays, and the model is put together again at the end.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -23,10 +23,9 @@ from nn.training.checkpoints import TrainingCheckpoints
 from nn.training.losses import classification_loss
 from nn.training.metrics import accuracy
 from nn.training.sharding import mesh_to_use, replicate, shard_batch
+from nn.training.step import Batch, Loss, compiled_step
 
-Batch = Mapping[str, Any]
 History = dict[str, list[float]]
-Loss = Callable[[Any, Batch], Any]
 
 
 @runtime_checkable
@@ -48,6 +47,7 @@ def fit(
     steps: int,
     loss: Loss = classification_loss,
     wrt: Any = nnx.Param,
+    accumulate: int = 1,
     log_every: int = 50,
     checkpoint_directory: str | Path | None = None,
     checkpoint_every: int = 500,
@@ -66,6 +66,10 @@ def fit(
         batch.
       wrt: which variables to train, as a filter of NNX; all others stay bit-identical, save what the forward pass itself
         moves (running averages, counts of random numbers).
+      accumulate: into how many equal parts to cut each batch. They go through one after the other, and the step follows the
+        mean of their gradients: it needs the memory of one part, and is that of the whole batch, to rounding. But what looks at
+        a batch as a whole sees a part: batch normalization, and a mean over a mask, which counts each part alike. Dropout
+        draws other masks. Part j has the examples j, j + accumulate, …, so that each device of a mesh keeps its own.
       log_every: how often to record the loss, averaged over the steps since the last record.
       checkpoint_directory: where to write checkpoints. If it holds some, training goes on from the newest, and ends with
         the same bits as if it had never stopped.
@@ -83,11 +87,12 @@ def fit(
     Raises:
       NonFiniteLossError: at the first record that holds a loss that is not finite. The model is then as it was before
         the call, and the last checkpoint is from before the break.
-      ValueError: for steps, log_every or checkpoint_every below 1, data that ends too soon or cannot begin anywhere, a
-        filter that selects nothing, a checkpoint directory of another model, of other data or of a longer run, or a mesh
-        without an axis `data`, or other than the one that the model is split over.
+      ValueError: for steps, accumulate, log_every or checkpoint_every below 1, batches that accumulate does not divide, data
+        that ends too soon or cannot begin anywhere, a filter that selects nothing, a checkpoint directory of another model, of
+        other data or of a longer run, or a mesh without an axis `data`, or other than the one that the model is split over.
     """
-    require_runnable("fit", data, steps=steps, log_every=log_every, checkpoint_every=checkpoint_every)
+    counts = dict(steps=steps, accumulate=accumulate, log_every=log_every, checkpoint_every=checkpoint_every)
+    require_runnable("fit", data, **counts)
     wrt = nnx.Any(*wrt) if isinstance(wrt, list | tuple) else wrt
     graphdef, trainable, rest = nnx.split(model, wrt, ...)
     if not jax.tree.leaves(trainable):
@@ -98,7 +103,7 @@ def fit(
     trainable = replicate(trainable, mesh)  # first, for the optimizer's memory of a weight comes to lie where the weight does
     state = replicate((trainable, optimizer.init(trainable), rest), mesh)
     shardings = tuple(leaf.sharding for leaf in jax.tree.leaves(state)) if mesh else None
-    step = _compiled_step(graphdef, jax.tree.structure(state), wrt, loss, optimizer, shardings)
+    step = compiled_step(graphdef, jax.tree.structure(state), wrt, loss, optimizer, shardings, accumulate)
 
     def run_step(leaves, batch):
         return step(leaves, shard_batch(batch, mesh))
@@ -206,35 +211,6 @@ def run_steps(
         if checkpoints:
             checkpoints.close()
     return history
-
-
-@lru_cache(maxsize=256)
-def _compiled_step(graphdef, structure, wrt, loss: Loss, optimizer: optax.GradientTransformation, shardings):
-    """The compiled training step, one for each kind of model, loss and optimizer, kept for the next call of `fit`."""
-
-    update = optax.with_extra_args_support(optimizer).update  # some optimizers watch the loss
-
-    def step(state, batch):
-        trainable, optimizer_state, rest = jax.tree.unflatten(structure, state)
-
-        def objective(trainable):
-            # A copy: NNX lets only variables made inside the gradient be moved inside it, as running averages are.
-            model = nnx.merge(graphdef, trainable, rest, copy=True)
-            value = loss(model, batch)
-            value, scalars = value if isinstance(value, tuple) else (value, {})
-            if taken := {"step", "loss"} & set(scalars):
-                raise ValueError(
-                    f"The history keeps {sorted(taken)} itself; the loss function should record them by other names."
-                )
-            _, _, moved = nnx.split(model, wrt, ...)
-            return value, ({"loss": value, **scalars}, moved)
-
-        gradients, (scalars, rest) = jax.grad(objective, has_aux=True)(trainable)
-        updates, optimizer_state = update(gradients, optimizer_state, trainable, value=scalars["loss"])
-        return jax.tree.leaves((optax.apply_updates(trainable, updates), optimizer_state, rest)), scalars
-
-    # The new state lies where the old one did, so that it can have its memory. Left to XLA, parts might move.
-    return jax.jit(step, donate_argnums=0, out_shardings=(list(shardings), None) if shardings else None)
 
 
 def _next(batches, step: int, steps: int) -> Any:

@@ -60,7 +60,7 @@ from nn.training import (
     softmax_cross_entropy,
     translation_loss,
 )
-from nn.training.loop import _compiled_step
+from nn.training.step import compiled_step
 
 WEIGHTS = nnx.Any(nnx.Param, nnx.BatchStat)
 ADAM = optax.adam(5e-3)
@@ -370,6 +370,6 @@ def test_its_training_step_compiles_for_a_tpu(name, chips, machine):
     leaves, structure = jax.tree.flatten(lying(state, PartitionSpec()))
     batch = {key: np.repeat(value, chips, axis=0) for key, value in example.batch.items()}
     shardings = tuple(leaf.sharding for leaf in leaves)
-    step = _compiled_step(graphdef, structure, nnx.Param, example.loss, example.optimizer, shardings)
+    step = compiled_step(graphdef, structure, nnx.Param, example.loss, example.optimizer, shardings)
     text = machine.compile(step, leaves, lying(batch, PartitionSpec("data"))).as_text()
     assert ("all-reduce" in text) == (chips > 1)

@@ -31,6 +31,8 @@ from nn.training import (
     shard_batch,
     virtual_cpu_devices,
 )
+from nn.training.sharding import replicate
+from nn.training.step import compiled_step
 
 virtual_cpu_devices(8)
 
@@ -132,6 +134,27 @@ def test_each_device_has_an_eighth_of_the_batch_and_the_whole_model():
     split = shard_batch({"image": np.zeros((16, 3)), "odd": np.zeros((5, 3)), "number": 2.0}, device_mesh(8))
     assert split["image"].addressable_shards[0].data.shape == (2, 3)
     assert split["odd"].is_fully_replicated and split["number"].is_fully_replicated
+
+
+def sent_in_a_step(case, **choices):
+    """What the devices send each other in one step, by the names that XLA gives it in the compiled program."""
+    make, data, loss, optimizer = CASES[case]
+    mesh = device_mesh(8)
+    graphdef, trainable, rest = nnx.split(make(), nnx.Param, ...)
+    leaves, structure = jax.tree.flatten(replicate((trainable, optimizer.init(trainable), rest), mesh))
+    shardings = tuple(leaf.sharding for leaf in leaves)
+    step = compiled_step(graphdef, structure, nnx.Param, loss, optimizer, shardings, **choices)
+    text = step.lower(leaves, shard_batch(next(iter(data)), mesh)).compile().as_text()
+    return {name for name in ("all-reduce", "all-gather", "all-to-all", "collective-permute") if name in text}
+
+
+@pytest.mark.parametrize("case", ["an MLP", "a GPT"])
+def test_each_part_of_a_batch_stays_on_its_device(case):
+    assert sent_in_a_step(case, accumulate=2) == sent_in_a_step(case) == {"all-reduce"}
+
+
+def test_in_parts_a_batch_on_eight_devices_teaches_what_it_teaches_one_whole(on_one):
+    assert_same(trained("a GPT", device_mesh(8), accumulate=2), on_one("a GPT"))
 
 
 def test_a_run_goes_from_one_device_to_eight_to_two(tmp_path, on_one):

@@ -1,0 +1,95 @@
+"""The step in its other forms: part by part it is the step of the whole batch."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from nn.data import Dataset
+from nn.models import GPT, MLP, GPTConfig, MLPConfig
+from nn.training import classification_loss, fit, next_token_loss
+from nn.training.step import compiled_step, parts_of
+
+ADAM = optax.adam(1e-2)
+# Momentum divides by nothing; Adam makes whole steps of gradients that are zero but for rounding, as of the bias of the keys.
+MOMENTUM = optax.sgd(0.05, momentum=0.9)
+
+
+def network(**choices):
+    return MLP(MLPConfig(in_features=4, hidden=(8,), out_features=3, **choices), rngs=nnx.Rngs(0))
+
+
+def gpt():
+    return GPT(GPTConfig(vocabulary=11, length=8, features=16, heads=2, layers=1), rngs=nnx.Rngs(0))
+
+
+def batches(size=12):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(48, 4)).astype(np.float32)
+    label = (x @ rng.normal(size=(4, 3))).argmax(1).astype(np.int32)
+    tokens = rng.integers(0, 11, (48, 9)).astype(np.int32)
+    return Dataset.from_arrays({"image": x, "label": label, "tokens": tokens}).batches(size, seed=0)
+
+
+def trained(make, loss, **choices):
+    model = make()
+    return model, fit(model, batches(), loss=loss, optimizer=MOMENTUM, steps=4, log_every=1, **choices)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 12])
+@pytest.mark.parametrize(("make", "loss"), [(network, classification_loss), (gpt, next_token_loss)])
+def test_a_batch_in_parts_teaches_what_it_teaches_whole(make, loss, parts):
+    (model, history), (whole, expected) = trained(make, loss, accumulate=parts), trained(make, loss)
+    assert history.keys() == expected.keys()
+    for name in history:
+        np.testing.assert_allclose(history[name], expected[name], rtol=1e-5, atol=1e-5, err_msg=name)
+    for one, other in zip(*(jax.tree.leaves(nnx.state(one, nnx.Param)) for one in (model, whole)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_running_averages_and_dropout_move_once_for_each_part():
+    model = network(normalization="batch", dropout=0.3)
+    fit(model, batches(), optimizer=ADAM, steps=4, accumulate=3)
+    (count,) = jax.tree.leaves(nnx.state(model, nnx.RngCount))
+    assert count == 4 * 3
+
+    moved, x = network(normalization="batch"), next(iter(batches()))["image"]
+    fit(moved, batches(), optimizer=optax.set_to_zero(), steps=1, accumulate=3)
+    mean, fresh = np.zeros(8), network(normalization="batch")
+    for part in (x[0::3], x[1::3], x[2::3]):
+        mean = 0.99 * mean + 0.01 * np.asarray(fresh.hidden[0](jnp.asarray(part))).mean(0)
+    np.testing.assert_allclose(moved.norms[0].mean[...], mean, rtol=1e-4, atol=1e-6)
+
+
+def test_each_part_takes_its_share_of_every_stretch_of_the_batch():
+    parts = parts_of({"x": jnp.arange(12), "y": np.arange(24).reshape(12, 2), "number": 2.0}, 3)
+    np.testing.assert_array_equal(parts["x"], [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]])
+    np.testing.assert_array_equal(parts["y"][1], [[2, 3], [8, 9], [14, 15], [20, 21]])
+    np.testing.assert_array_equal(parts["number"], [2, 2, 2])
+
+
+def test_in_parts_a_step_needs_less_memory():
+    """Most of what a wide network keeps for its gradient is activations, one row for each example."""
+    model = MLP(MLPConfig(in_features=4, hidden=(256, 256, 256), out_features=3), rngs=nnx.Rngs(0))
+    graphdef, trainable, rest = nnx.split(model, nnx.Param, ...)
+    leaves, structure = jax.tree.flatten((trainable, ADAM.init(trainable), rest))
+    batch = {"image": np.zeros((4096, 4), np.float32), "label": np.zeros(4096, np.int32)}
+
+    def memory(parts):
+        step = compiled_step(graphdef, structure, nnx.Param, classification_loss, ADAM, None, parts)
+        return step.lower(leaves, batch).compile().memory_analysis().temp_size_in_bytes
+
+    assert memory(16) < memory(1) / 3
+
+
+def test_a_batch_that_cannot_be_cut_into_equal_parts_is_refused_by_name():
+    model = network()
+    before = jax.tree.leaves(nnx.state(model, nnx.Param))
+    with pytest.raises(ValueError, match=r"fit expects batches that accumulate divides, got accumulate=5 and 12 of image\."):
+        fit(model, batches(), optimizer=ADAM, steps=1, accumulate=5)
+    for one, other in zip(jax.tree.leaves(nnx.state(model, nnx.Param)), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="fit expects accumulate of at least 1, got accumulate=0"):
+        fit(model, batches(), optimizer=ADAM, steps=1, accumulate=0)
