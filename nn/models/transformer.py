@@ -244,7 +244,7 @@ class Transformer(nnx.Module):
             raise ValueError(f"Transformer expects at most {longest} tokens, got {length}.")
         positions = jnp.take(sinusoidal_positions(longest, features), start + jnp.arange(length), axis=0, mode="fill")
         x = table(tokens) * math.sqrt(features)
-        return self.dropout(x + jnp.broadcast_to(positions, x.shape))
+        return self.dropout(x + jnp.broadcast_to(positions.astype(x.dtype), x.shape))
 
 
 def _mask(source, lengths):

@@ -1,6 +1,7 @@
 """The training step: what one batch does to a model's arrays, compiled once for all models of a kind.
 
-Whether a batch goes through whole or part by part is settled here, so that no model, no loss and no optimizer has to know.
+Whether a batch goes through whole or part by part, and in which precision, is settled here: no model, no loss and no optimizer
+has to know.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,14 +20,21 @@ Loss = Callable[[Any, Batch], Any]
 
 @lru_cache(maxsize=256)
 def compiled_step(
-    graphdef, structure, wrt, loss: Loss, optimizer: optax.GradientTransformation, shardings, accumulate: int = 1
+    graphdef,
+    structure,
+    wrt,
+    loss: Loss,
+    optimizer: optax.GradientTransformation,
+    shardings,
+    accumulate: int = 1,
+    compute_dtype: Any = None,
 ) -> Callable[[list[Array], Batch], tuple[list[Array], dict[str, Array]]]:
     """The compiled step, one for each kind of model, loss and optimizer, kept for the next call of `fit`.
 
     Args:
-      graphdef: of the model, from `nnx.split(model, wrt, ...)`.
-      structure: of the state, a tree of (what is trained, the optimizer's memory, all other variables).
-      wrt, loss, optimizer, accumulate: as for `fit`.
+      graphdef: of the model, from `nnx.split(model, wrt, nnx.Param, ...)`.
+      structure: of the state: (what is trained, the optimizer's memory, (frozen parameters, all other variables)).
+      wrt, loss, optimizer, accumulate, compute_dtype: as for `fit`.
       shardings: where each leaf of the state lies, before and after; None on one device.
 
     Returns:
@@ -35,41 +43,46 @@ def compiled_step(
     """
     update = optax.with_extra_args_support(optimizer).update  # some optimizers watch the loss
 
-    def objective(trainable, rest, batch):
+    def objective(trainable, frozen, moving, batch):
+        # Inside the gradient, so that it comes back in the precision of the weights themselves.
+        trainable, frozen, batch = in_precision((trainable, frozen, batch), compute_dtype)
         # A copy: NNX lets only variables made inside the gradient be moved inside it, as running averages are.
-        model = nnx.merge(graphdef, trainable, rest, copy=True)
+        model = nnx.merge(graphdef, trainable, frozen, moving, copy=True)
         value = loss(model, batch)
         value, scalars = value if isinstance(value, tuple) else (value, {})
         if taken := {"step", "loss"} & set(scalars):
             raise ValueError(f"The history keeps {sorted(taken)} itself; the loss function should record them by other names.")
-        _, _, moved = nnx.split(model, wrt, ...)
+        *_, moved = nnx.split(model, wrt, nnx.Param, ...)
         return value, ({"loss": value, **scalars}, moved)
 
     slopes = jax.grad(objective, has_aux=True)
 
     def step(leaves, batch):
-        trainable, optimizer_state, rest = jax.tree.unflatten(structure, leaves)
+        trainable, optimizer_state, (frozen, moving) = jax.tree.unflatten(structure, leaves)
         if accumulate == 1:
-            gradients, (scalars, rest) = slopes(trainable, rest, batch)
+            gradients, (scalars, moving) = slopes(trainable, frozen, moving, batch)
         else:
-            gradients, (scalars, rest) = _averaged(slopes, trainable, rest, parts_of(batch, accumulate), accumulate)
+            parts = parts_of(batch, accumulate)
+            gradients, (scalars, moving) = _averaged(slopes, trainable, frozen, moving, parts, accumulate)
         updates, optimizer_state = update(gradients, optimizer_state, trainable, value=scalars["loss"])
-        return jax.tree.leaves((optax.apply_updates(trainable, updates), optimizer_state, rest)), scalars
+        trainable = optax.apply_updates(trainable, updates)
+        return jax.tree.leaves((trainable, optimizer_state, (frozen, moving))), scalars
 
     # The new state lies where the old one did, so that it can have its memory. Left to XLA, parts might move.
     return jax.jit(step, donate_argnums=0, out_shardings=(list(shardings), None) if shardings else None)
 
 
-def _averaged(slopes, trainable, rest, parts, count: int):
+def _averaged(slopes, trainable, frozen, moving, parts, count: int):
     """The mean of the gradients and scalars of all parts; what the forward pass moves goes from one part to the next."""
 
     def add(carry, part):
-        total, rest = carry
-        gradients, (scalars, rest) = slopes(trainable, rest, part)
-        return (jax.tree.map(jnp.add, total, gradients), rest), scalars
+        total, moving = carry
+        gradients, (scalars, moving) = slopes(trainable, frozen, moving, part)
+        return (jax.tree.map(jnp.add, total, gradients), moving), scalars
 
-    (total, rest), scalars = jax.lax.scan(add, (jax.tree.map(jnp.zeros_like, trainable), rest), parts)
-    return jax.tree.map(lambda gradient: gradient / count, total), (jax.tree.map(lambda value: value.mean(0), scalars), rest)
+    (total, moving), scalars = jax.lax.scan(add, (jax.tree.map(jnp.zeros_like, trainable), moving), parts)
+    mean, scalars = jax.tree.map(lambda leaf: leaf / count, total), jax.tree.map(lambda leaf: leaf.mean(0), scalars)
+    return mean, (scalars, moving)
 
 
 def parts_of(batch: Batch, count: int) -> Batch:
@@ -93,3 +106,27 @@ def parts_of(batch: Batch, count: int) -> Batch:
         return leaf.reshape(size // count, count, *shape).swapaxes(0, 1)
 
     return jax.tree_util.tree_map_with_path(split, batch)
+
+
+def precision(dtype: Any) -> Any:
+    """A type of numbers by any of its names, as JAX knows it; None stays None.
+
+    Raises:
+      ValueError: for one that is not floating, or cannot hold numbers as small and as large as float32 can.
+    """
+    if dtype is None:
+        return None
+    dtype = jnp.dtype(dtype)
+    if not jnp.issubdtype(dtype, jnp.floating) or jnp.finfo(dtype).maxexp < jnp.finfo(jnp.float32).maxexp:
+        raise ValueError(
+            f"fit expects a compute_dtype with the range of float32, such as jnp.bfloat16, got {dtype}. In a smaller one "
+            "small gradients are 0."
+        )
+    return dtype
+
+
+def in_precision(tree: Any, dtype: Any) -> Any:
+    """The floating-point arrays of a tree as this type of numbers, all others as they are; with None, all as they are."""
+    if dtype is None:
+        return tree
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree)

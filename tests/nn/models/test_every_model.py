@@ -319,6 +319,32 @@ def test_training_moves_every_parameter_and_every_running_average(name):
     assert still == {key for key in before if key.startswith(untrained)} if untrained else not still
 
 
+def products(program):
+    """The types of the numbers in every matrix product and every convolution of a program and its parts."""
+    for equation in program.eqns:
+        if equation.primitive.name in ("dot_general", "conv_general_dilated"):
+            yield from (str(operand.aval.dtype) for operand in equation.invars)
+        parts = jax.tree.leaves(list(equation.params.values()), is_leaf=lambda part: hasattr(part, "jaxpr"))
+        for part in parts:
+            yield from products(getattr(part, "jaxpr", part)) if hasattr(part, "eqns") or hasattr(part, "jaxpr") else ()
+
+
+@every_model
+def test_in_half_precision_it_calculates_and_learns_and_keeps_its_weights_in_float32(name):
+    example, model = EXAMPLES[name], build(name)
+    graphdef, trainable, *rest = nnx.split(model, nnx.Param, nnx.Param, ...)
+    leaves, structure = jax.tree.flatten((trainable, example.optimizer.init(trainable), rest))
+    how = (None, 1, jnp.dtype(jnp.bfloat16))
+    step = compiled_step(graphdef, structure, nnx.Param, example.loss, example.optimizer, *how)
+    assert set(products(jax.make_jaxpr(step)(leaves, example.batch))) == {"bfloat16"}
+
+    batches = Dataset.from_arrays(example.batch).batches(len(next(iter(example.batch.values()))), seed=0)
+    run = dict(steps=example.steps, log_every=1, compute_dtype=jnp.bfloat16)
+    losses = fit(model, batches, loss=example.loss, optimizer=example.optimizer, **run)["loss"]
+    assert losses[-1] < losses[0] / 2
+    assert {str(leaf.dtype) for leaf in jax.tree.leaves(nnx.state(model, WEIGHTS))} == {"float32"}
+
+
 @every_model
 def test_its_weights_in_a_file_make_another_model_the_same(name, tmp_path):
     _, _, model = learned(name)
@@ -360,7 +386,7 @@ def test_its_training_step_compiles_for_a_tpu(name, chips, machine):
     """On one chip, and with the batch split over four: then the gradients are summed over the chips."""
     example, mesh = EXAMPLES[name], machine.mesh(chips)
     model = nnx.eval_shape(lambda: build(name))
-    graphdef, trainable, rest = nnx.split(model, nnx.Param, ...)
+    graphdef, trainable, *rest = nnx.split(model, nnx.Param, nnx.Param, ...)
     state = trainable, jax.eval_shape(example.optimizer.init, trainable), rest
 
     def lying(tree, spec):

@@ -140,7 +140,7 @@ def sent_in_a_step(case, **choices):
     """What the devices send each other in one step, by the names that XLA gives it in the compiled program."""
     make, data, loss, optimizer = CASES[case]
     mesh = device_mesh(8)
-    graphdef, trainable, rest = nnx.split(make(), nnx.Param, ...)
+    graphdef, trainable, *rest = nnx.split(make(), nnx.Param, nnx.Param, ...)
     leaves, structure = jax.tree.flatten(replicate((trainable, optimizer.init(trainable), rest), mesh))
     shardings = tuple(leaf.sharding for leaf in leaves)
     step = compiled_step(graphdef, structure, nnx.Param, loss, optimizer, shardings, **choices)

@@ -1,4 +1,4 @@
-"""The step in its other forms: part by part it is the step of the whole batch."""
+"""The step in its other forms: part by part it is the step of the whole batch, and in half precision it is near it."""
 
 import jax
 import jax.numpy as jnp
@@ -7,9 +7,9 @@ import optax
 import pytest
 from flax import nnx
 
-from nn.data import Dataset
+from nn.data import Dataset, as_vectors, load
 from nn.models import GPT, MLP, GPTConfig, MLPConfig
-from nn.training import classification_loss, fit, next_token_loss
+from nn.training import classification_loss, evaluate, fit, next_token_loss
 from nn.training.step import compiled_step, parts_of
 
 ADAM = optax.adam(1e-2)
@@ -73,7 +73,7 @@ def test_each_part_takes_its_share_of_every_stretch_of_the_batch():
 def test_in_parts_a_step_needs_less_memory():
     """Most of what a wide network keeps for its gradient is activations, one row for each example."""
     model = MLP(MLPConfig(in_features=4, hidden=(256, 256, 256), out_features=3), rngs=nnx.Rngs(0))
-    graphdef, trainable, rest = nnx.split(model, nnx.Param, ...)
+    graphdef, trainable, *rest = nnx.split(model, nnx.Param, nnx.Param, ...)
     leaves, structure = jax.tree.flatten((trainable, ADAM.init(trainable), rest))
     batch = {"image": np.zeros((4096, 4), np.float32), "label": np.zeros(4096, np.int32)}
 
@@ -93,3 +93,73 @@ def test_a_batch_that_cannot_be_cut_into_equal_parts_is_refused_by_name():
         np.testing.assert_array_equal(one, other)
     with pytest.raises(ValueError, match="fit expects accumulate of at least 1, got accumulate=0"):
         fit(model, batches(), optimizer=ADAM, steps=1, accumulate=0)
+
+
+def dtypes(model, *kinds):
+    return {str(leaf.dtype) for leaf in jax.tree.leaves(nnx.state(model, *kinds))}
+
+
+def test_in_half_precision_the_model_calculates_and_nothing_is_kept():
+    seen, kept = {}, []
+
+    def loss(model, batch):
+        logits = model(batch["image"])
+        seen.update(image=batch["image"], label=batch["label"], frozen=model.hidden[0].kernel[...], logits=logits)
+        seen.update(head=model.head.kernel[...], mean=model.norms[0].mean[...])
+        return classification_loss(model, batch)
+
+    def init(params):
+        kept.extend(jax.tree.leaves(state := ADAM.init(params)))
+        return state
+
+    model = network(normalization="batch")
+    before = np.asarray(model.hidden[0].kernel[...])
+    head = nnx.All(nnx.Param, nnx.PathContains("head"))
+    optimizer = optax.GradientTransformation(init, ADAM.update)
+    history = fit(model, batches(), loss=loss, optimizer=optimizer, steps=3, wrt=head, compute_dtype="bfloat16")
+    narrow = {name: str(array.dtype) for name, array in seen.items()}
+    half = dict.fromkeys(("image", "frozen", "head", "logits"), "bfloat16")
+    assert narrow == half | {"label": "int32", "mean": "float32"}
+    assert dtypes(model, nnx.Any(nnx.Param, nnx.BatchStat)) == {"float32"}
+    assert {str(leaf.dtype) for leaf in kept} == {"float32", "int32"}
+    np.testing.assert_array_equal(model.hidden[0].kernel[...], before)
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_updates_too_small_for_half_precision_add_up():
+    """1 + 1/1024 is 1 in bfloat16: kept in it, the weight would never leave 1."""
+
+    class Scale(nnx.Module):
+        def __init__(self):
+            self.weight = nnx.Param(jnp.ones(()))
+
+    def loss(model, batch):
+        return -model.weight[...] * batch["image"].mean()
+
+    data = Dataset.from_arrays({"image": np.ones((4, 1), np.float32)}).batches(4, seed=0)
+    model = Scale()
+    fit(model, data, loss=loss, optimizer=optax.sgd(2**-10), steps=512, compute_dtype=jnp.bfloat16)
+    assert float(model.weight[...]) == 1.5
+
+
+@pytest.mark.parametrize("choices", [{}, {"accumulate": 2}])
+def test_in_half_precision_digits_are_learned_as_well(choices):
+    digits = load("digits", "train").map(as_vectors)
+    test = load("digits", "test").map(as_vectors).arrays()
+
+    def right(**more):
+        model = MLP(MLPConfig(in_features=64, hidden=(64,), out_features=10), rngs=nnx.Rngs(0))
+        fit(model, digits.batches(64, seed=0), optimizer=ADAM, steps=120, **more)
+        return evaluate(model, test["image"], test["label"])
+
+    exact, rounded = right(), right(compute_dtype=jnp.bfloat16, **choices)
+    assert exact > 0.9
+    assert abs(rounded - exact) < 0.03
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.int32])
+def test_a_precision_that_cannot_hold_small_gradients_is_refused(dtype):
+    with pytest.raises(
+        ValueError, match=rf"compute_dtype with the range of float32, such as jnp\.bfloat16, got {jnp.dtype(dtype)}"
+    ):
+        fit(network(), batches(), optimizer=ADAM, steps=1, compute_dtype=dtype)
