@@ -14,6 +14,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from nn.layers import in_turn
 from nn.models import GPT
 from transfer.freezing import PathFilter
 
@@ -42,8 +43,7 @@ def prompted_features(
     embedded = model.wte(tokens)
     in_front = jnp.broadcast_to(prompt.astype(embedded.dtype), (*tokens.shape[:-1], count, features))
     x = model.dropout(model.wpe(jnp.concatenate([in_front, embedded], axis=-2)))
-    for block in model.h:
-        x = block(x)
+    x = in_turn(model.h, x, rematerialize=model.config.rematerialize, scan=model.config.scan)
     return model.ln_f(x)[..., count:, :]
 
 

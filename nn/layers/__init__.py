@@ -16,6 +16,7 @@ from nn.layers.attention import attention_weights as attention_weights
 from nn.layers.attention import causal_mask as causal_mask
 from nn.layers.attention import dot_product_attention as dot_product_attention
 from nn.layers.attention import padding_mask as padding_mask
+from nn.layers.containers import in_turn as in_turn
 from nn.layers.convolution import Conv as Conv
 from nn.layers.convolution import ConvTranspose as ConvTranspose
 from nn.layers.convolution import conv as conv

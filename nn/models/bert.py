@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from nn.layers.activations import gelu
 from nn.layers.attention import MultiHeadAttention, padding_mask
-from nn.layers.containers import List
+from nn.layers.containers import List, in_turn
 from nn.layers.dropout import Dropout
 from nn.layers.embedding import Embed
 from nn.layers.initializers import normal, zeros
@@ -42,6 +42,9 @@ class BERTConfig:
       layers: how many.
       token_types: how many kinds of sentence there are, such as question and text.
       dropout: the share silenced of embeddings, attention weights and the output of each half layer.
+      rematerialize: whether training keeps only what goes from layer to layer, and computes the rest once more: less memory
+        for more work, see `nn.layers.in_turn`.
+      scan: whether the layers are one loop in the compiled program, which is then as short as for one.
 
     Raises:
       ValueError: if a size is below 1, the heads do not divide the features, or dropout is not between 0 and 1.
@@ -56,9 +59,12 @@ class BERTConfig:
     layers: int
     token_types: int = 2
     dropout: float = 0.0
+    rematerialize: bool = False
+    scan: bool = False
 
     def __post_init__(self):
-        require_positive("BERTConfig", **{name: size for name, size in vars(self).items() if name != "dropout"})
+        others = ("dropout", "rematerialize", "scan")
+        require_positive("BERTConfig", **{name: size for name, size in vars(self).items() if name not in others})
         if self.features % self.heads:
             raise ValueError(f"BERTConfig expects heads that divide the features, got {self.heads} and {self.features}.")
         if not 0 <= self.dropout <= 1:
@@ -172,10 +178,8 @@ class BERT(nnx.Module):
 
     def features(self, tokens: Tokens, *, lengths: Lengths | None = None, token_types: Tokens | None = None) -> Hidden:
         """What the network makes of each token, having seen all others."""
-        x, mask = self.embeddings(tokens, token_types), _mask(tokens, lengths)
-        for layer in self.layer:
-            x = layer(x, mask)
-        return x
+        x, mask, config = self.embeddings(tokens, token_types), _mask(tokens, lengths), self.config
+        return in_turn(self.layer, x, mask, rematerialize=config.rematerialize, scan=config.scan)
 
     def pooled(
         self, tokens: Tokens, *, lengths: Lengths | None = None, token_types: Tokens | None = None

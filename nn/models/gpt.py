@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from nn.layers.activations import gelu
 from nn.layers.attention import CachedAttention, attend, attention_weights
-from nn.layers.containers import List
+from nn.layers.containers import List, in_turn
 from nn.layers.dropout import Dropout
 from nn.layers.embedding import Embed
 from nn.layers.initializers import normal
@@ -42,6 +42,9 @@ class GPTConfig:
       heads: attentions side by side in each layer; they divide the features.
       layers: how many blocks.
       dropout: the share silenced of embeddings, attention weights and the output of each half block.
+      rematerialize: whether training keeps only what goes from block to block, and computes the rest once more: less memory
+        for more work, see `nn.layers.in_turn`.
+      scan: whether the blocks are one loop in the compiled program, which is then as short as for one.
 
     Raises:
       ValueError: if a size is below 1, the heads do not divide the features, or dropout is not between 0 and 1.
@@ -55,9 +58,12 @@ class GPTConfig:
     heads: int
     layers: int
     dropout: float = 0.0
+    rematerialize: bool = False
+    scan: bool = False
 
     def __post_init__(self):
-        require_positive("GPTConfig", **{name: size for name, size in vars(self).items() if name != "dropout"})
+        others = ("dropout", "rematerialize", "scan")
+        require_positive("GPTConfig", **{name: size for name, size in vars(self).items() if name not in others})
         if self.features % self.heads:
             raise ValueError(f"GPTConfig expects heads that divide the features, got {self.heads} and {self.features}.")
         if not 0 <= self.dropout <= 1:
@@ -185,10 +191,9 @@ class GPT(nnx.Module):
 
     def features(self, tokens: Tokens, *, decode: bool = False) -> Hidden:
         """What the network makes of each token, having seen those before it: the last layer, normalized."""
-        x = self._embed(tokens, decode)
-        for block in self.h:
-            x = block(x, decode=decode)
-        return self.ln_f(x)
+        # Writing token by token needs no gradient, and its programs are short: there each block is called as it is.
+        how = dict(rematerialize=self.config.rematerialize and not decode, scan=self.config.scan and not decode)
+        return self.ln_f(in_turn(self.h, self._embed(tokens, decode), **how, decode=decode))
 
     def attention_maps(self, tokens: Tokens) -> Float[Array, "layers *batch heads length length"]:
         """How much each position takes from each one before it, layer by layer and head by head."""

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from nn.layers.activations import relu
 from nn.layers.attention import MultiHeadAttention, padding_mask
-from nn.layers.containers import List
+from nn.layers.containers import List, in_turn
 from nn.layers.dropout import Dropout
 from nn.layers.embedding import Embed
 from nn.layers.linear import Linear
@@ -45,6 +45,9 @@ class TransformerConfig:
       hidden: width of the feed-forward sublayers.
       dropout: the share silenced of the embeddings and of what each sublayer adds.
       max_length: how many tokens a sentence may have, start and end included.
+      rematerialize: whether training keeps only what goes from layer to layer, and computes the rest once more: less memory
+        for more work, see `nn.layers.in_turn`.
+      scan: whether the layers are one loop in the compiled program, which is then as short as for one.
 
     Raises:
       ValueError: if a size is below 1, the features are odd or not divided by the heads, or dropout is not between 0 and 1.
@@ -60,9 +63,12 @@ class TransformerConfig:
     hidden: int = 256
     dropout: float = 0.1
     max_length: int = 64
+    rematerialize: bool = False
+    scan: bool = False
 
     def __post_init__(self):
-        require_positive("TransformerConfig", **{name: size for name, size in vars(self).items() if name != "dropout"})
+        others = ("dropout", "rematerialize", "scan")
+        require_positive("TransformerConfig", **{name: size for name, size in vars(self).items() if name not in others})
         if self.features % self.heads or self.features % 2:
             raise ValueError(
                 "TransformerConfig expects an even number of features and heads that divide it, "
@@ -171,9 +177,7 @@ class Transformer(nnx.Module):
     def encode(self, source: Source, source_lengths: Lengths | None = None) -> Memory:
         """What the encoder makes of each token of the sentences: the memory that the decoder looks back at."""
         x, mask = self._embed(self.source_embed, source, 0), _mask(source, source_lengths)
-        for layer in self.encoder:
-            x = layer(x, mask)
-        return self.encoder_norm(x)
+        return self.encoder_norm(in_turn(self.encoder, x, mask, **self._how()))
 
     def decode(
         self, memory: Memory, target: Target, *, source_lengths: Lengths | None = None, decode: bool = False
@@ -187,8 +191,7 @@ class Transformer(nnx.Module):
           decode: whether these tokens follow those of the calls before, which are remembered; `init_cache` comes first.
         """
         x, mask = self._embed(self.target_embed, target, self._start(decode)), _mask(memory[..., 0], source_lengths)
-        for layer in self.decoder:
-            x = layer(x, memory, mask, decode=decode)
+        x = in_turn(self.decoder, x, memory, mask, **self._how(decode), decode=decode)
         return self.target_embed.attend(self.decoder_norm(x))
 
     def attention_maps(
@@ -232,6 +235,10 @@ class Transformer(nnx.Module):
         _mask(source, source_lengths)
         graphdef, state = nnx.split(self)
         return _compiled_translate(graphdef, count)(state, source, source_lengths, start, end)
+
+    def _how(self, decode=False):
+        """Writing token by token needs no gradient, and its programs are short: there each layer is called as it is."""
+        return dict(rematerialize=self.config.rematerialize and not decode, scan=self.config.scan and not decode)
 
     def _start(self, decode):
         index = self.decoder[0].self_attention.cache_index
