@@ -73,7 +73,8 @@ class BERTConfig:
     @classmethod
     def small(cls, *, vocabulary: int, length: int, **changes: Any) -> "BERTConfig":
         """0.1 million weights and the embeddings: trains on a processor, and has every part that the large ones have."""
-        return cls(**dict(vocabulary=vocabulary, length=length, features=64, heads=4, layers=2) | changes)
+        sizes: dict[str, Any] = dict(vocabulary=vocabulary, length=length, features=64, heads=4, layers=2)
+        return cls(**sizes | changes)
 
     @classmethod
     def base(cls, **changes: Any) -> "BERTConfig":

@@ -72,7 +72,8 @@ class GPTConfig:
     @classmethod
     def small(cls, *, vocabulary: int, length: int, **changes: Any) -> "GPTConfig":
         """0.1 million weights and the embeddings: trains on a processor, and has every part that the large ones have."""
-        return cls(**dict(vocabulary=vocabulary, length=length, features=64, heads=4, layers=2) | changes)
+        sizes: dict[str, Any] = dict(vocabulary=vocabulary, length=length, features=64, heads=4, layers=2)
+        return cls(**sizes | changes)
 
     @classmethod
     def gpt2(cls, **changes: Any) -> "GPTConfig":
