@@ -24,7 +24,7 @@ class MLP(Supervised):
     name: str = "mlp"
     family: str = "mlp"
     size: int = 0
-    steps: tuple[int, int] = (100, 200)
+    steps: tuple[int, int] = (100, 100)
 
     def examples(self):
         random = np.random.default_rng(0)

@@ -1,0 +1,86 @@
+"""`python -m benchmarks`: ours beside its peers, checked and then timed; results as JSON, a picture and tables."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import machine, report
+from benchmarks.catalogue import FIVE, WORKLOADS
+from benchmarks.run import check, installed, measure
+from benchmarks.workload import MESH
+
+HERE = Path(__file__).parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs what is asked for; 0 if all of it could be done."""
+    options = parser().parse_args(arguments)
+    folder = options.output
+    if options.tables:
+        report.write_tables(folder, HERE / "README.md")
+        return 0
+    chosen = [WORKLOADS[name] for name in options.workloads or WORKLOADS]
+    named = list(dict.fromkeys(library for workload in chosen for library in workload.libraries))
+    asked = [library for library in named if library in (options.libraries or named)]
+    libraries, missing = installed(asked)
+    for library, reason in missing.items():
+        print(f"{library} is left out: {reason}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    results = {"machine": machine.header(), "rounds": options.rounds, "left out": missing, "agreement": {}, "runs": []}
+    with tempfile.TemporaryDirectory() as scratch:
+        print("Do all compute the same?")
+        for workload in chosen:
+            mine = [library for library in libraries if library in workload.libraries]
+            results["agreement"][workload.name] = check(workload, mine, Path(scratch), say)
+        if options.check_only:
+            return 0
+        for cores in options.cores:
+            for workload in chosen:
+                if cores > 1 and workload not in FIVE and not options.workloads:
+                    continue  # how cost grows is shown on one core
+                print(f"{workload.name} on {cores} core{'s' * (cores > 1)}, {options.rounds} rounds:", flush=True)
+                mine = [library for library in libraries if cores > 1 or library != MESH]
+                run = measure(workload, mine, cores=cores, rounds=options.rounds, folder=Path(scratch), say=say)
+                results["runs"].append(run)
+                report.write_results(results, folder)  # so far: a run that is stopped leaves what it has
+    print(report.tables(results))
+    report.draw(results, folder / "plot.png")
+    print(
+        f"Written: {folder / 'results.json'}, {folder / 'plot.png'}. `python -m benchmarks --tables` puts them into README.md."
+    )
+    return 0
+
+
+def say(line: str) -> None:
+    """What goes on, at once: a run takes long."""
+    print(line, flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    libraries = list(dict.fromkeys(library for workload in WORKLOADS.values() for library in workload.libraries))
+    parser.add_argument("--workloads", nargs="+", metavar="NAME", choices=list(WORKLOADS), help=f"of {', '.join(WORKLOADS)}")
+    parser.add_argument("--libraries", nargs="+", metavar="NAME", choices=libraries, help=f"of {', '.join(libraries)}")
+    parser.add_argument(
+        "--cores", nargs="+", type=_positive, default=[1, 2], metavar="N", help="how many to be pinned to (1 2)"
+    )
+    parser.add_argument("--rounds", type=_positive, default=15, metavar="N", help="turns of each library (15)")
+    parser.add_argument("--output", type=Path, default=HERE, metavar="FOLDER", help="for results.json and plot.png")
+    parser.add_argument("--check-only", action="store_true", help="ask whether all compute the same, and time nothing")
+    parser.add_argument(
+        "--tables", action="store_true", help="write the tables of results.json into README.md, and run nothing"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {value}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""`python -m benchmarks.profile gpt`: where the time of our own training step goes, by operation and by direction.
+
+XLA runs fused operations under names of its own. The program that it dumps says of each from which line of JAX it comes; the
+trace says how long it ran. Joined, they say what to look at next.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import re
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+
+STEPS = 3
+LINES = 10
+"""Rows of the table; what is below is summed up in one more."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Profiles each workload in turn, prints its table, and keeps all in profile.json."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.profile", description=__doc__)
+    parser.add_argument("workloads", nargs="+", metavar="WORKLOAD")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent, metavar="FOLDER", help="for profile.json")
+    options = parser.parse_args(arguments)
+    path = options.output / "profile.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    with tempfile.TemporaryDirectory() as scratch:
+        # Said before JAX is imported, which is when it reads them.
+        os.environ |= machine.settings(1) | {"XLA_FLAGS": f"--xla_dump_to={scratch}/dump --xla_dump_hlo_as_text"}
+        for name in options.workloads:
+            found[name] = measured(name, Path(scratch))
+            print(table(name, found[name]))
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def measured(name: str, scratch: Path) -> dict[str, Any]:
+    """Milliseconds of a training step of ours by (operation, direction), the longest first."""
+    import jax
+
+    from benchmarks.catalogue import workload
+    from benchmarks.optimizers import Optimizer
+    from benchmarks.workload import OURS
+
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
+    work = workload(name)
+    program = work.program(OURS, Optimizer("adam", work.rate, work.momentum), work.weights())
+    program.train(1)
+    traces = scratch / f"trace-{name}"
+    with jax.profiler.trace(str(traces)):
+        program.train(STEPS)
+    (trace,) = traces.glob("**/*.trace.json.gz")
+    events = json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
+    programs = [path.read_text() for path in (scratch / "dump").glob("*after_optimizations.txt")]
+    parts: Counter[tuple[str, str]] = Counter()
+    origin = origins(programs)
+    for (module, operation), microseconds in own_times(events).items():
+        parts[origin.get((module, operation), (kind_of(operation), "not known"))] += microseconds / 1e3 / STEPS
+    return {"parts": [[*part, milliseconds] for part, milliseconds in parts.most_common()]}
+
+
+def own_times(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], float]:
+    """Microseconds of each (module, operation) of a trace, without those of the operations that ran inside of it.
+
+    Args:
+      events: Chrome's trace events. Complete ones (`ph` X) of XLA have the names among their arguments; inside a loop's event
+        lie those of its body, on the same thread.
+    """
+    own: dict[tuple[str, str], float] = defaultdict(float)
+    threads: dict[tuple[Any, Any], list[Mapping[str, Any]]] = defaultdict(list)
+    for event in events:
+        if event.get("ph") == "X" and "hlo_op" in event.get("args", {}):
+            threads[event["pid"], event["tid"]].append(event)
+    for thread in threads.values():
+        open_: list[tuple[float, tuple[str, str]]] = []
+        for event in sorted(thread, key=lambda event: (event["ts"], -event["dur"])):
+            key = (event["args"].get("hlo_module", ""), event["args"]["hlo_op"])
+            while open_ and open_[-1][0] <= event["ts"]:
+                open_.pop()
+            if open_:
+                own[open_[-1][1]] -= event["dur"]
+            own[key] += event["dur"]
+            open_.append((event["ts"] + event["dur"], key))
+    return own
+
+
+def origins(programs: Iterable[str]) -> dict[tuple[str, str], tuple[str, str]]:
+    """(module, operation) → (JAX's operation, direction), read off the texts of compiled programs."""
+    found = {}
+    for text in programs:
+        module = re.search(r"^HloModule ([\w.-]+)", text, re.MULTILINE)
+        for line in text.splitlines():
+            instruction = re.match(r"\s*(?:ROOT )?%?([\w.-]+) = .*op_name=\"([^\"]*)\"", line)
+            if module and instruction:
+                found[module[1], instruction[1]] = (instruction[2].split("/")[-1], direction(instruction[2]))
+    return found
+
+
+def direction(path: str) -> str:
+    """Where in a step an operation stands, by JAX's name for it: jit(step)/transpose(jvp(…))/…"""
+    return "backward" if "transpose(" in path else "forward" if "jvp(" in path else "update and the rest"
+
+
+def kind_of(operation: str) -> str:
+    """dot.12 → dot."""
+    return re.sub(r"[._]\d+$", "", operation)
+
+
+def table(name: str, found: Mapping[str, Any]) -> str:
+    """The longest parts of one workload, as Markdown."""
+    parts = found["parts"]
+    total = sum(milliseconds for *_, milliseconds in parts)
+    rows = [f"| {name} | | ms a step | share |", "|---|---|---|---|"]
+    rows += [f"| {what} | {where} | {ms:.2f} | {ms / total:.0%} |" for what, where, ms in parts[:LINES]]
+    if rest := sum(milliseconds for *_, milliseconds in parts[LINES:]):
+        rows.append(f"| {len(parts) - LINES} others | | {rest:.2f} | {rest / total:.0%} |")
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

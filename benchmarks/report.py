@@ -1,0 +1,227 @@
+"""What a run found, as JSON, as tables of Markdown and as a picture. Every number in README.md comes from here."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import statistics
+from benchmarks.catalogue import FIVE
+from benchmarks.workload import OURS
+
+BEGIN, END = "<!-- results: python -m benchmarks --tables -->", "<!-- end of results -->"
+NOT_YET = "Not timed yet.\n"
+
+KINDS = {"train": "Training", "infer": "Inference"}
+
+Results = dict[str, Any]
+Run = dict[str, Any]
+
+
+def write_results(results: Results, folder: Path) -> None:
+    """results.json, complete or not at all."""
+    path = folder / "results.json"
+    unfinished = path.with_suffix(".json.part")
+    unfinished.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+
+
+def read_results(folder: Path) -> Results | None:
+    """What `write_results` wrote, or None where nothing has been timed."""
+    path = folder / "results.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def write_tables(folder: Path, readme: Path) -> None:
+    """Puts the tables of a folder's results between the markers of a README."""
+    readme.write_text(with_tables(readme.read_text(encoding="utf-8"), read_results(folder)), encoding="utf-8")
+
+
+def with_tables(text: str, results: Results | None) -> str:
+    """A text with the tables between its two markers, whatever was there.
+
+    Raises:
+      ValueError: if the markers are not there, once each.
+    """
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise ValueError(f"README.md should have the lines {BEGIN!r} and {END!r} once each.")
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n{NOT_YET if results is None else tables(results)}{END}{rest.split(END)[1]}"
+
+
+# Tables.
+
+
+def tables(results: Results) -> str:
+    """All of them, under their headings."""
+    runs = results["runs"]
+    parts = [_header(results)]
+    for cores in sorted({run["cores"] for run in runs}):
+        five = _those(runs, [workload.name for workload in FIVE], cores)
+        where = f"{'one core' if cores == 1 else f'{cores} cores'}"
+        for kind, title in KINDS.items():
+            if five:
+                clock = "the processor's time" if statistics.clock(cores) == "cpu" else "the clock's time"
+                parts += [f"### {title} on {where}\n", f"Milliseconds a step, {clock}: medians.\n", _times(five, kind)]
+                parts += ["As a multiple of ours, round by round, with the 95% interval of the median.\n", _ratios(five, kind)]
+                parts += ["Share of the floor.\n", _shares(five, kind)]
+        if five:
+            parts += [f"### The first step on {where}\n", "Seconds from building the network to the end of the first step.\n"]
+            parts += [_table(five, lambda run, library: f"{run['libraries'][library]['first train']:.1f}")]
+            parts += [f"### Memory on {where}\n", MEMORY, _table(five, _megabytes)]
+        for family, title in (("lstm", "LSTM, by steps"), ("attention", "Attention, by tokens")):
+            growing = [run for run in runs if run["family"] == family and run["cores"] == cores]
+            if len(growing) > 1:
+                growing.sort(key=lambda run: run["size"])
+                parts += [f"### {title}, on {where}\n", "Milliseconds a step of training.\n", _times(growing, "train")]
+                parts += ["Milliseconds of inference.\n", _times(growing, "infer"), MEMORY, _table(growing, _megabytes)]
+    return "\n".join(parts) + "\n"
+
+
+MEMORY = "Megabytes at most while steps ran, beyond what the process had when its library was imported.\n"
+
+
+def _header(results: Results) -> str:
+    """Machine, versions and settings, who was left out, and how well all agree."""
+    facts = results["machine"]
+    versions = ", ".join(f"{name} {version or 'absent'}" for name, version in facts["versions"].items())
+    caches = ", ".join(f"{level} {size}" for level, size in facts["caches"].items())
+    worst = max((max(parts) for found in results["agreement"].values() for parts in found["agreement"].values()), default=0.0)
+    count = sum(len(found["agreement"]) for found in results["agreement"].values())
+    floors = {
+        cores: np.median([statistics.floor(run) for run in results["runs"] if run["cores"] == cores]) / 1e9
+        for cores in sorted({run["cores"] for run in results["runs"]})
+    }
+    lines = [
+        f"- Machine: {facts['processor']}, {facts['cores']} cores, {facts['memory']}; {caches}; {facts['system']}.",
+        f"- Versions: {versions}.",
+        f"- Set for all: {', '.join(f'`{name}={value}`' for name, value in facts['settings'].items())}.",
+        f"- {results['rounds']} rounds. The floor: "
+        + ", ".join(f"{rate:.0f} GFLOP/s on {cores} core{'s' * (cores > 1)}" for cores, rate in floors.items())
+        + ".",
+        f"- {count} pairs computed the same: the largest difference was {worst:.0e}.",
+    ]
+    left_out = dict(results["left out"])
+    for found in (*results["agreement"].values(), *results["runs"]):
+        left_out |= found["left out"]
+    lines += [f"- Left out: {library}, for {reason}." for library, reason in left_out.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _those(runs: Iterable[Run], names: Sequence[str], cores: int) -> list[Run]:
+    found = {run["workload"]: run for run in runs if run["cores"] == cores}
+    return [found[name] for name in names if name in found]
+
+
+def _libraries(runs: Sequence[Run]) -> list[str]:
+    return list(dict.fromkeys(library for run in runs for library in run["libraries"]))
+
+
+def _table(runs: Sequence[Run], cell: Callable[[Run, str], str], columns: Sequence[str] | None = None) -> str:
+    """A row for each workload, a column for each library; – where it did not take part."""
+    columns = _libraries(runs) if columns is None else columns
+    rows = [f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    for run in runs:
+        cells = [cell(run, library) if library in run["libraries"] else "–" for library in columns]
+        rows.append(f"| {run['workload']} | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _times(runs: Sequence[Run], kind: str) -> str:
+    return _table(runs, lambda run, library: _three(1e3 * float(np.median(statistics.seconds(run, library, kind)))))
+
+
+def _ratios(runs: Sequence[Run], kind: str) -> str:
+    def cell(run: Run, library: str) -> str:
+        if OURS not in run["libraries"]:
+            return "–"
+        median, low, high = statistics.ratio(run, library, kind, OURS)
+        return f"{median:.2f}" + ("" if low is None else f" [{low:.2f}, {high:.2f}]")
+
+    return _table(runs, cell, [library for library in _libraries(runs) if library != OURS])
+
+
+def _shares(runs: Sequence[Run], kind: str) -> str:
+    return _table(runs, lambda run, library: f"{statistics.share_of_floor(run, library, kind):.0%}")
+
+
+def _megabytes(run: Run, library: str) -> str:
+    found = statistics.memory(run, library)
+    return "–" if found is None else f"{found / 1e6:.0f}"
+
+
+def _three(value: float) -> str:
+    """Three digits, or as many as stand before the point."""
+    return f"{value:.{max(0, 2 - int(np.floor(np.log10(value))))}f}" if value > 0 else "0"
+
+
+# The picture.
+
+COLOURS = ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#6b6b6b", "#8C6D31")
+
+
+def draw(results: Results, path: Path) -> None:
+    """Above, training as a multiple of ours, network by network; below, how time and memory grow with the sequence."""
+    from matplotlib.figure import Figure
+
+    runs = results["runs"]
+    libraries = [library for library in _libraries(runs) if library != OURS]
+    colours = dict(zip([OURS, *libraries], COLOURS, strict=False))
+    cores = sorted({run["cores"] for run in runs})
+    families = [family for family in ("lstm", "attention") if len([run for run in runs if run["family"] == family]) > 1]
+    rows = len(cores) + bool(families)
+    figure = Figure(figsize=(11, 3.4 * rows), layout="constrained")
+    grid = figure.add_gridspec(rows, 4)
+    for row, count in enumerate(cores):
+        for half, (kind, title) in enumerate(KINDS.items()):
+            axes = figure.add_subplot(grid[row, 2 * half : 2 * half + 2])
+            _bars(axes, _those(runs, [workload.name for workload in FIVE], count), kind, libraries, colours)
+            axes.set_title(f"{title}, {count} core{'s' * (count > 1)}: time over ours (above 1, ours is quicker)", fontsize=9)
+    for half, family in enumerate(families):
+        growing = sorted((run for run in runs if run["family"] == family and run["cores"] == 1), key=lambda run: run["size"])
+        for column, what in enumerate(("ms a training step", "MB at most")):
+            axes = figure.add_subplot(grid[-1, 2 * half + column])
+            _curves(axes, growing, what, colours)
+            axes.set_title(f"{family}: {what}", fontsize=9)
+    handles = {}
+    for axes in figure.axes:
+        handles |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    figure.savefig(path, dpi=110)
+
+
+def _bars(axes: Any, runs: Sequence[Run], kind: str, libraries: Sequence[str], colours: dict[str, str]) -> None:
+    width = 0.8 / max(1, len(libraries))
+    for place, library in enumerate(libraries):
+        with_it = [(i, statistics.ratio(run, library, kind, OURS)) for i, run in enumerate(runs) if _both(run, library)]
+        if not with_it:
+            continue
+        x = [i + (place - (len(libraries) - 1) / 2) * width for i, _ in with_it]
+        medians = [ratio.median for _, ratio in with_it]
+        low = [ratio.median - (ratio.low or ratio.median) for _, ratio in with_it]
+        high = [(ratio.high or ratio.median) - ratio.median for _, ratio in with_it]
+        axes.bar(x, medians, width, yerr=(low, high), label=library, color=colours[library], error_kw={"lw": 0.8})
+    axes.axhline(1, color="#222222", lw=1)
+    axes.set_xticks(range(len(runs)), [run["workload"] for run in runs])
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _both(run: Run, library: str) -> bool:
+    return OURS in run["libraries"] and library in run["libraries"]
+
+
+def _curves(axes: Any, runs: Sequence[Run], what: str, colours: dict[str, str]) -> None:
+    for library in _libraries(runs):
+        with_it = [run for run in runs if library in run["libraries"]]
+        if what.startswith("ms"):
+            values = [1e3 * float(np.median(statistics.seconds(run, library, "train"))) for run in with_it]
+        else:
+            values = [(statistics.memory(run, library) or np.nan) / 1e6 for run in with_it]
+        axes.plot([run["size"] for run in with_it], values, "o-", ms=3, lw=1.2, label=library, color=colours[library])
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    sizes = [run["size"] for run in runs]
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.spines[["top", "right"]].set_visible(False)
