@@ -20,7 +20,7 @@ no_python := Python 3.11 or newer with its venv module is needed, and none was f
 (Debian, Ubuntu: sudo apt install python3 python3-venv; macOS: brew install python; elsewhere: python.org/downloads) \
 or name one (make PYTHON=/path/to/python).
 
-.PHONY: help setup demo test test-slow compile-check device-check lint lab lessons notebooks clean
+.PHONY: help setup demo test test-slow compile-check device-check benchmark lint lab lessons notebooks clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ device-check: .venv/installed  ## run and time the kernels on the GPU or TPU her
 	$(python) -m pytest tests/nn/kernels/on_hardware.py $(ARGS)
 	$(python) -m benchmarks.on_device
 
+benchmark: .venv-benchmarks/installed  ## time ours beside its peers
+	.venv-benchmarks/bin/python -m benchmarks $(ARGS)
+
 lint: .venv/installed-lessons  ## check style with ruff and types with pyright
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
@@ -60,7 +63,7 @@ notebooks: .venv/installed-lessons  ## build the lesson notebooks from their sou
 	$(python) -m lessons build $(ARGS)
 
 clean:  ## remove environments, reports and caches from this folder
-	rm -rf .venv .venv-compilers reports build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-compilers .venv-benchmarks reports build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps. Each is written when its installation is complete, so one that was interrupted is taken up again.
@@ -93,4 +96,14 @@ endif
 	@rm -rf .venv-compilers && $(python) -m venv .venv-compilers
 	@echo "Installing the compilers for TPU and GPU into .venv-compilers: one to three minutes."
 	@$(pip_install:$(python)%=.venv-compilers/bin/python%) -e ".[test,ahead-of-time]" || $(stopped)
+	@touch $@
+
+# Keras and PyTorch, which nothing else needs. PyTorch's build for CPUs alone is smaller:
+# make benchmark TORCH="torch --index-url https://download.pytorch.org/whl/cpu"
+TORCH := torch
+.venv-benchmarks/installed: pyproject.toml | .venv/installed
+	@rm -rf .venv-benchmarks && $(python) -m venv .venv-benchmarks
+	@echo "Installing Keras and PyTorch into .venv-benchmarks: two to ten minutes."
+	@$(pip_install:$(python)%=.venv-benchmarks/bin/python%) $(TORCH) || $(stopped)
+	@$(pip_install:$(python)%=.venv-benchmarks/bin/python%) -e ".[test,benchmark]" || $(stopped)
 	@touch $@

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks import machine, report
 from benchmarks.catalogue import FIVE, WORKLOADS
 from benchmarks.run import check, installed, measure
-from benchmarks.workload import MESH
+from benchmarks.workload import BFLOAT16, HALF, MESH, Supervised, Workload
 
 HERE = Path(__file__).parent
 
@@ -21,8 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
         report.write_tables(folder, HERE / "README.md")
         return 0
     chosen = [WORKLOADS[name] for name in options.workloads or WORKLOADS]
-    named = list(dict.fromkeys(library for workload in chosen for library in workload.libraries))
-    asked = [library for library in named if library in (options.libraries or named)]
+    named = [library for library in everybody() if options.bfloat16 or not library.endswith(BFLOAT16)]
+    asked = options.libraries or [library for library in named if any(library in taking_part(work) for work in chosen)]
     libraries, missing = installed(asked)
     for library, reason in missing.items():
         print(f"{library} is left out: {reason}.")
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         print("Do all compute the same?")
         for workload in chosen:
-            mine = [library for library in libraries if library in workload.libraries]
+            mine = [library for library in libraries if library in taking_part(workload)]
             results["agreement"][workload.name] = check(workload, mine, Path(scratch), say)
         if options.check_only:
             return 0
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
                 if cores > 1 and workload not in FIVE and not options.workloads:
                     continue  # how cost grows is shown on one core
                 print(f"{workload.name} on {cores} core{'s' * (cores > 1)}, {options.rounds} rounds:", flush=True)
-                mine = [library for library in libraries if cores > 1 or library != MESH]
+                mine = [one for one in libraries if one in taking_part(workload) and (cores > 1 or one != MESH)]
                 run = measure(workload, mine, cores=cores, rounds=options.rounds, folder=Path(scratch), say=say)
                 results["runs"].append(run)
                 report.write_results(results, folder)  # so far: a run that is stopped leaves what it has
@@ -57,12 +57,23 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
+def everybody() -> list[str]:
+    """Every library that takes part in some workload."""
+    return list(dict.fromkeys(library for workload in WORKLOADS.values() for library in taking_part(workload)))
+
+
+def taking_part(workload: Workload) -> tuple[str, ...]:
+    """Who can do a workload, in half precision, too."""
+    return (*workload.libraries, *(HALF if isinstance(workload, Supervised) else ()))
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    libraries = list(dict.fromkeys(library for workload in WORKLOADS.values() for library in workload.libraries))
+    libraries = everybody()
     parser.add_argument("--workloads", nargs="+", metavar="NAME", choices=list(WORKLOADS), help=f"of {', '.join(WORKLOADS)}")
     parser.add_argument("--libraries", nargs="+", metavar="NAME", choices=libraries, help=f"of {', '.join(libraries)}")
+    parser.add_argument("--bfloat16", action="store_true", help="add those that can calculate in bfloat16")
     parser.add_argument(
         "--cores", nargs="+", type=_positive, default=[1, 2], metavar="N", help="how many to be pinned to (1 2)"
     )

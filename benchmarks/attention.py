@@ -93,9 +93,10 @@ class Attention(Supervised):
         return Network(self.features, self.heads, nnx.Rngs(0))
 
     def flax_nnx(self, weights: Weights) -> Any:
+        import jax.numpy as jnp
         from flax import nnx
 
-        mask = nnx.make_causal_mask(np.ones((1, self.length)))
+        mask = nnx.make_causal_mask(jnp.ones((1, self.length)))
 
         class Network(nnx.Module):
             def __init__(self, features, heads, rngs):
@@ -107,9 +108,10 @@ class Attention(Supervised):
         return into_nnx(Network(self.features, self.heads, nnx.Rngs(0)), weights)
 
     def flax_linen(self, weights: Weights) -> tuple[Any, Any]:
+        import jax.numpy as jnp
         from flax import linen
 
-        mask = linen.make_causal_mask(np.ones((1, self.length)))
+        mask = linen.make_causal_mask(jnp.ones((1, self.length)))
 
         class Network(linen.Module):
             heads: int

@@ -207,8 +207,8 @@ class FlaxNNX:
 
         self.generator = into_nnx(Generator(nnx.Rngs(0)), side_of(weights, "generator"))
         self.discriminator = into_nnx(Discriminator(nnx.Rngs(0)), side_of(weights, "discriminator"))
-        networks = (self.generator, self.discriminator)
-        self.rules = tuple(nnx.Optimizer(model, optimizer.optax(), wrt=nnx.Param) for model in networks)
+        self.making = nnx.Optimizer(self.generator, optimizer.optax(), wrt=nnx.Param)
+        self.judging = nnx.Optimizer(self.discriminator, optimizer.optax(), wrt=nnx.Param)
         self.step, self.forward = step, nnx.jit(lambda model, noise: model(noise))
         self.real, self.size = jax.device_put(workload.images()), workload.batch_size
 
@@ -218,7 +218,7 @@ class FlaxNNX:
         self.generator.train()
         key, value = jax.random.key(0), np.nan
         for _ in range(steps):
-            key, value = self.step(self.generator, self.discriminator, *self.rules, self.real, key)
+            key, value = self.step(self.generator, self.discriminator, self.making, self.judging, self.real, key)
         return float(value)
 
     def infer(self, inputs: np.ndarray) -> np.ndarray:

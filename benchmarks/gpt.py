@@ -88,9 +88,10 @@ class GPT(Supervised):
         return nn.models.GPT(config, rngs=nnx.Rngs(0))
 
     def flax_nnx(self, weights: Weights) -> Any:
+        import jax.numpy as jnp
         from flax import nnx
 
-        mask = nnx.make_causal_mask(np.ones((1, self.length)))
+        mask = nnx.make_causal_mask(jnp.ones((1, self.length)))
 
         class Block(nnx.Module):
             def __init__(self, features, heads, rngs):
@@ -120,9 +121,10 @@ class GPT(Supervised):
         return into_nnx(Network(self, nnx.Rngs(0)), separate_heads(weights, self.heads))
 
     def flax_linen(self, weights: Weights) -> tuple[Any, Any]:
+        import jax.numpy as jnp
         from flax import linen
 
-        mask = linen.make_causal_mask(np.ones((1, self.length)))
+        mask = linen.make_causal_mask(jnp.ones((1, self.length)))
 
         class Block(linen.Module):
             features: int

@@ -88,8 +88,8 @@ class LSTM(Supervised):
 
             @linen.compact
             def __call__(self, x):
-                x = linen.RNN(linen.OptimizedLSTMCell(self.hidden, name="cell"))(x)
-                return linen.Dense(self.classes, name="head")(x[:, -1])
+                outputs: Any = linen.RNN(linen.OptimizedLSTMCell(self.hidden, name="cell"))(x)
+                return linen.Dense(self.classes, name="head")(outputs[:, -1])
 
         return Network(self.hidden, self.classes), {"params": _gate_by_gate(weights)}
 

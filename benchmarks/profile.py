@@ -9,14 +9,16 @@ import gzip
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
+from benchmarks.process import ROOT
 
 STEPS = 3
 LINES = 10
@@ -31,18 +33,20 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     path = options.output / "profile.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    with tempfile.TemporaryDirectory() as scratch:
-        # Said before JAX is imported, which is when it reads them.
-        os.environ |= machine.settings(1) | {"XLA_FLAGS": f"--xla_dump_to={scratch}/dump --xla_dump_hlo_as_text"}
-        for name in options.workloads:
-            found[name] = measured(name, Path(scratch))
-            print(table(name, found[name]))
+    for name in options.workloads:
+        with tempfile.TemporaryDirectory() as scratch:
+            flags = {"XLA_FLAGS": f"--xla_dump_to={scratch}/dump --xla_dump_hlo_as_text"}
+            child = "import sys; from benchmarks.profile import measure; measure(*sys.argv[1:])"
+            command = [sys.executable, "-c", child, name, scratch]
+            subprocess.run(command, cwd=ROOT, env=machine.environment(1) | flags, check=True)
+            found[name] = read(Path(scratch))
+        print(table(name, found[name]), flush=True)
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
-def measured(name: str, scratch: Path) -> dict[str, Any]:
-    """Milliseconds of a training step of ours by (operation, direction), the longest first."""
+def measure(name: str, folder: str) -> None:
+    """Trains ours for a few steps, pinned to a core, and leaves their trace in a folder. In a process of its own."""
     import jax
 
     from benchmarks.catalogue import workload
@@ -53,18 +57,20 @@ def measured(name: str, scratch: Path) -> dict[str, Any]:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
     work = workload(name)
     program = work.program(OURS, Optimizer("adam", work.rate, work.momentum), work.weights())
-    program.train(1)
-    traces = scratch / f"trace-{name}"
-    with jax.profiler.trace(str(traces)):
+    program.train(STEPS)
+    with jax.profiler.trace(f"{folder}/trace"):
         program.train(STEPS)
-    (trace,) = traces.glob("**/*.trace.json.gz")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Milliseconds of a training step by (operation, direction), the longest first, from a trace and the dumped programs."""
+    (trace,) = folder.glob("trace/**/*.trace.json.gz")
     events = json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
-    programs = [path.read_text() for path in (scratch / "dump").glob("*after_optimizations.txt")]
-    parts: Counter[tuple[str, str]] = Counter()
-    origin = origins(programs)
+    origin = origins(path.read_text() for path in (folder / "dump").glob("*after_optimizations.txt"))
+    parts: dict[tuple[str, str], float] = defaultdict(float)
     for (module, operation), microseconds in own_times(events).items():
         parts[origin.get((module, operation), (kind_of(operation), "not known"))] += microseconds / 1e3 / STEPS
-    return {"parts": [[*part, milliseconds] for part, milliseconds in parts.most_common()]}
+    return {"parts": [[*part, milliseconds] for part, milliseconds in sorted(parts.items(), key=lambda item: -item[1])]}
 
 
 def own_times(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], float]:

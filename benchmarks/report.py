@@ -1,7 +1,7 @@
 """What a run found, as JSON, as tables of Markdown and as a picture. Every number in README.md comes from here."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from benchmarks import statistics
 from benchmarks.catalogue import FIVE
+from benchmarks.profile import table as profile_table
 from benchmarks.workload import OURS
 
-BEGIN, END = "<!-- results: python -m benchmarks --tables -->", "<!-- end of results -->"
 NOT_YET = "Not timed yet.\n"
 
 KINDS = {"train": "Training", "infer": "Inference"}
@@ -35,20 +35,32 @@ def read_results(folder: Path) -> Results | None:
 
 
 def write_tables(folder: Path, readme: Path) -> None:
-    """Puts the tables of a folder's results between the markers of a README."""
-    readme.write_text(with_tables(readme.read_text(encoding="utf-8"), read_results(folder)), encoding="utf-8")
+    """Puts what a folder holds between the markers of a README."""
+    readme.write_text(with_tables(readme.read_text(encoding="utf-8"), folder), encoding="utf-8")
 
 
-def with_tables(text: str, results: Results | None) -> str:
-    """A text with the tables between its two markers, whatever was there.
+def with_tables(text: str, folder: Path) -> str:
+    """A text with the tables of a folder's results, and of its profile, each between its two markers, whatever was there."""
+    results, profile = read_results(folder), folder / "profile.json"
+    text = between(text, "results", NOT_YET if results is None else tables(results))
+    if not profile.exists():
+        return between(text, "profile", NOT_YET)
+    found = json.loads(profile.read_text(encoding="utf-8"))
+    return between(text, "profile", "\n".join(profile_table(name, parts) for name, parts in found.items()))
+
+
+def between(text: str, name: str, content: str) -> str:
+    """A text with the content between the two markers of this name.
 
     Raises:
-      ValueError: if the markers are not there, once each.
+      ValueError: if the markers are not there, once each and in this order.
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"README.md should have the lines {BEGIN!r} and {END!r} once each.")
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{NOT_YET if results is None else tables(results)}{END}{rest.split(END)[1]}"
+    begin, end = (f"<!-- {edge} of {name}: python -m benchmarks --tables -->" for edge in ("begin", "end"))
+    before, found, rest = text.partition(begin)
+    _, found_too, after = rest.partition(end)
+    if not (found and found_too) or begin in after or end in before + after:
+        raise ValueError(f"The text should have the line {begin!r}, and behind it {end!r}, once each.")
+    return f"{before}{begin}\n{content}{end}{after}"
 
 
 # Tables.
@@ -192,7 +204,7 @@ def draw(results: Results, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _bars(axes: Any, runs: Sequence[Run], kind: str, libraries: Sequence[str], colours: dict[str, str]) -> None:
+def _bars(axes: Any, runs: Sequence[Run], kind: str, libraries: Sequence[str], colours: Mapping[str, str]) -> None:
     width = 0.8 / max(1, len(libraries))
     for place, library in enumerate(libraries):
         with_it = [(i, statistics.ratio(run, library, kind, OURS)) for i, run in enumerate(runs) if _both(run, library)]
@@ -212,7 +224,7 @@ def _both(run: Run, library: str) -> bool:
     return OURS in run["libraries"] and library in run["libraries"]
 
 
-def _curves(axes: Any, runs: Sequence[Run], what: str, colours: dict[str, str]) -> None:
+def _curves(axes: Any, runs: Sequence[Run], what: str, colours: Mapping[str, str]) -> None:
     for library in _libraries(runs):
         with_it = [run for run in runs if library in run["libraries"]]
         if what.startswith("ms"):

@@ -66,7 +66,7 @@ def measure(
     processes: dict[tuple[str, str], Process] = {}
     records: dict[tuple[str, str], dict[str, Any]] = {}
     left_out: dict[str, str] = {}
-    asked = [(workload, library) for library in libraries if library in workload.libraries]
+    asked: list[tuple[Workload, str]] = [(workload, library) for library in libraries]
     asked += [(FLOOR, library) for library in installed(FLOOR.libraries)[0]]
     draw = random.Random(0)
     try:

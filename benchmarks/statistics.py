@@ -20,7 +20,7 @@ class Ratio(NamedTuple):
     high: float | None
 
 
-def median_interval(values: Sequence[float]) -> Ratio:
+def median_interval(values: Sequence[float] | np.ndarray) -> Ratio:
     """The median of independent values, and the interval between two of them that holds the true median, at least at 95%.
 
     Whatever their distribution, the number of values below the true median is binomial. Six values are the fewest that are

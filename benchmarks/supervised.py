@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.optimizers import Optimizer
 from benchmarks.weights import Weights
-from benchmarks.workload import COMPILED, KERAS, LINEN, MESH, NNX, OURS, TORCH, Supervised
+from benchmarks.workload import BFLOAT16, COMPILED, KERAS, LINEN, MESH, NNX, OURS, TORCH, Supervised
 
 
 def batches_of(inputs: np.ndarray, size: int) -> Iterator[np.ndarray]:
@@ -39,21 +39,22 @@ class Ours:
         self.model = workload.ours()
         self.size = len(workload.inputs())
         self.batches = Repeated(jax.device_put(dict(workload.batch())))
-        self.optimizer, self.objective, self.mesh = optimizer.optax(), workload.objective(), None
+        self.optimizer, self.objective = optimizer.optax(), workload.objective()
+        self.options: dict[str, Any] = {}
 
     def train(self, steps: int) -> float:
         import nn
 
         self.model.train()
         history = nn.training.fit(
-            self.model, self.batches, optimizer=self.optimizer, steps=steps, loss=self.objective, mesh=self.mesh
+            self.model, self.batches, optimizer=self.optimizer, steps=steps, loss=self.objective, **self.options
         )
         return history["loss"][-1]
 
     def infer(self, inputs: np.ndarray) -> np.ndarray:
         import nn
 
-        return nn.training.predict(self.model, inputs, batch_size=self.size, mesh=self.mesh)
+        return nn.training.predict(self.model, inputs, batch_size=self.size)
 
 
 class OursOnAMesh(Ours):
@@ -63,7 +64,31 @@ class OursOnAMesh(Ours):
         super().__init__(workload, optimizer, weights)
         import nn
 
-        self.mesh = nn.training.device_mesh()
+        self.options = {"mesh": nn.training.device_mesh()}  # where the model then stays, for `predict`, too
+
+
+class OursInBfloat16(Ours):
+    """`fit(…, compute_dtype=jnp.bfloat16)`; and asked with weights of bfloat16."""
+
+    def __init__(self, workload: Supervised, optimizer: Optimizer, weights: Weights):
+        super().__init__(workload, optimizer, weights)
+        import jax.numpy as jnp
+
+        self.options = {"compute_dtype": jnp.bfloat16}
+
+    def infer(self, inputs: np.ndarray) -> np.ndarray:
+        import jax
+        import jax.numpy as jnp
+        from flax import nnx
+
+        import nn
+
+        def narrow(array):
+            return array.astype(jnp.bfloat16) if jnp.issubdtype(array.dtype, jnp.floating) else array
+
+        graphdef, state = nnx.split(self.model)
+        model = nnx.merge(graphdef, jax.tree.map(narrow, state))
+        return nn.training.predict(model, narrow(inputs), batch_size=self.size).astype(np.float32)
 
 
 def _mean_loss(kind: str):
@@ -161,7 +186,17 @@ class Keras:
         return history.history["loss"][-1]
 
     def infer(self, inputs: np.ndarray) -> np.ndarray:
-        return self.model.predict(inputs, batch_size=self.size, verbose=0)
+        return self.model.predict(inputs, batch_size=self.size, verbose=0).astype(np.float32)
+
+
+class KerasInBfloat16(Keras):
+    """Under Keras's own policy for it: weights of float32, sums and products of bfloat16."""
+
+    def __init__(self, workload: Supervised, optimizer: Optimizer, weights: Weights):
+        import keras
+
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        super().__init__(workload, optimizer, weights)
 
 
 class PyTorch:
@@ -197,6 +232,22 @@ class PyTorch:
         return np.concatenate([output.numpy() for output in outputs])
 
 
+class PyTorchInBfloat16(PyTorch):
+    """Under `torch.autocast`; the loss is computed in float32."""
+
+    def __init__(self, workload: Supervised, optimizer: Optimizer, weights: Weights):
+        super().__init__(workload, optimizer, weights)
+        import torch
+
+        network = self.network
+
+        def narrow(inputs):
+            with torch.autocast("cpu", torch.bfloat16):
+                return network(inputs).float()
+
+        self.network = narrow
+
+
 class PyTorchCompiled(PyTorch):
     """The same network through `torch.compile`."""
 
@@ -215,4 +266,7 @@ PROGRAMS: Mapping[str, Any] = {
     KERAS: Keras,
     TORCH: PyTorch,
     COMPILED: PyTorchCompiled,
+    OURS + BFLOAT16: OursInBfloat16,
+    KERAS + BFLOAT16: KerasInBfloat16,
+    TORCH + BFLOAT16: PyTorchInBfloat16,
 }

@@ -13,12 +13,20 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-MODULES = {"Keras": "keras", "flax.nnx": "flax.nnx", "flax.linen": "flax.linen", "NumPy": "numpy", "JAX": "jax"}
+MODULES = {
+    "ours": "nn",
+    "flax.nnx": "flax.nnx",
+    "flax.linen": "flax.linen",
+    "Keras": "keras",
+    "PyTorch": "torch",
+    "NumPy": "numpy",
+    "JAX": "jax",
+}
 
 
 def module_of(library: str) -> str:
     """What has to be imported for it."""
-    return "torch" if library.startswith("PyTorch") else "nn" if library.startswith("ours") else MODULES[library]
+    return MODULES[library.split(",")[0].split()[0]]
 
 
 class Worker:

@@ -1,23 +1,21 @@
 """What a workload is: a network that each library builds for itself, work to do with it, and how much work that is."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from benchmarks.optimizers import Optimizer
 from benchmarks.weights import Weights
 
-OURS, MESH, NNX, LINEN, KERAS, TORCH, COMPILED = (
-    "ours",
-    "ours on a mesh",
-    "flax.nnx",
-    "flax.linen",
-    "Keras",
-    "PyTorch",
-    "PyTorch compiled",
-)
+OURS, MESH, NNX, LINEN, KERAS = "ours", "ours on a mesh", "flax.nnx", "flax.linen", "Keras"
+TORCH, COMPILED = "PyTorch", "PyTorch compiled"
 LIBRARIES = (OURS, MESH, NNX, LINEN, KERAS, TORCH, COMPILED)
+
+BFLOAT16 = ", bfloat16"
+"""What ends the name of a library that calculates in half the precision: it is no longer the same work, and is opted for."""
+
+HALF = tuple(library + BFLOAT16 for library in (OURS, KERAS, TORCH))
 
 
 class Operations(NamedTuple):
@@ -40,25 +38,42 @@ class Program(Protocol):
 
 
 class Workload(Protocol):
-    """Something to time.
+    """Something to time."""
 
-    Attributes:
-      name: what it is called on the command line.
-      family: what workloads of several sizes have in common; `name` if it has one size.
-      size: which of them, such as the number of tokens.
-      libraries: who takes part.
-      rate: Adam's learning rate.
-      momentum: its β₁.
-      steps: how many steps of training, and of inference, are timed at once: about half a second's work.
-    """
+    @property
+    def name(self) -> str:
+        """What it is called on the command line."""
+        ...
 
-    name: str
-    family: str
-    size: int
-    libraries: tuple[str, ...]
-    rate: float
-    momentum: float
-    steps: tuple[int, int]
+    @property
+    def family(self) -> str:
+        """What workloads of several sizes have in common; `name` if it has one size."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Which of these sizes, such as the number of tokens."""
+        ...
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Who takes part."""
+        ...
+
+    @property
+    def rate(self) -> float:
+        """Adam's learning rate."""
+        ...
+
+    @property
+    def momentum(self) -> float:
+        """Adam's β₁."""
+        ...
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """How many steps of training, and of inference, are timed at once: some tenths of a second's work."""
+        ...
 
     def inputs(self) -> np.ndarray:
         """One batch of what `infer` gets."""
@@ -83,8 +98,8 @@ class Supervised:
     A subclass builds the network in each library; see there what is asked of each.
     """
 
-    libraries: ClassVar[tuple[str, ...]] = LIBRARIES
-    loss: ClassVar[Literal["cross entropy", "squares"]] = "cross entropy"
+    libraries: tuple[str, ...] = LIBRARIES
+    loss: Literal["cross entropy", "squares"] = "cross entropy"
     rate: float = 1e-3
     momentum: float = 0.9
 

@@ -15,20 +15,9 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-TARGETS = {
-    "help",
-    "setup",
-    "demo",
-    "test",
-    "test-slow",
-    "compile-check",
-    "device-check",
-    "lint",
-    "lab",
-    "lessons",
-    "notebooks",
-    "clean",
-}
+TARGETS = set(
+    "help setup demo test test-slow compile-check device-check benchmark lint lab lessons notebooks clean".split()  # noqa: SIM905
+)
 
 # It answers as a Python of version $VERSION would, has ensurepip unless $NO_ENSUREPIP, and reaches the registry unless
 # $OFFLINE. Asked for a virtual environment, it puts itself there.
