@@ -195,15 +195,14 @@ for name in measured:
     print(
         f"{name:24s}" + "".join(f"{mean_cosine[name, span].mean():+16.2f}" for span in spans), f"{against[name]:6.0%} of steps"
     )
-changed, agreed = (
-    {},
-    paired_difference(dict(enumerate(mean_cosine["in conflict, one head", "last 50"])), dict.fromkeys(range(5), 0.0)),
-)
+by_seed = {which: dict(enumerate(cosines_of)) for which, cosines_of in mean_cosine.items()}
+changed = {}
 for heads in ("one head", "two heads"):
     for span in spans:
-        pair = (dict(enumerate(mean_cosine[f"{name}, {heads}", span])) for name in ("in conflict", "alike"))
-        changed[heads, span] = c = paired_difference(*pair)
+        c = paired_difference(by_seed[f"in conflict, {heads}", span], by_seed[f"alike, {heads}", span])
+        changed[heads, span] = c
         print(f"{heads:9s} {span:14s} in conflict minus alike {c.mean:+.2f} [{c.low:+.2f}, {c.high:+.2f}]")
+agreed = paired_difference(by_seed["in conflict, one head", "last 50"], dict.fromkeys(range(5), 0.0))  # beside 0
 print(f"one head, last 50 steps, in conflict: {agreed.mean:+.2f} [{agreed.low:+.2f}, {agreed.high:+.2f}]")
 
 # %% [markdown]
