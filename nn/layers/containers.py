@@ -71,7 +71,8 @@ def _scanned(layers, x, inputs, options, rematerialize):
         function = jax.checkpoint(function, prevent_cse=False)  # a loop keeps its rounds apart as it is
 
     def call(x, state):
-        y, moved = function(*state, x, inputs)
+        weights, moving = state
+        y, moved = function(weights, moving, x, inputs)
         if _form(y) != _form(x):
             raise ValueError(
                 f"in_turn(scan=True) expects layers whose output is like their input, got {_shown(y)} from {_shown(x)} out of "

@@ -50,6 +50,8 @@ from nn.training.optimizers import nesterov_step as nesterov_step
 from nn.training.optimizers import rmsprop as rmsprop
 from nn.training.optimizers import rmsprop_step as rmsprop_step
 from nn.training.optimizers import sgd as sgd
+from nn.training.processes import LostProcessError as LostProcessError
+from nn.training.processes import join_processes as join_processes
 from nn.training.resampling import bootstrap_means as bootstrap_means
 from nn.training.sample_quality import frechet_distance as frechet_distance
 from nn.training.sample_quality import mode_counts as mode_counts

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 from nn.training.loop import History, RestartableBatches, require_runnable, run_steps
 from nn.training.losses import masked_mean, sigmoid_cross_entropy
 from nn.training.sharding import mesh_to_use, replicate, shard_batch
-from nn.training.step import Batch
+from nn.training.step import Batch, lying
 
 # The losses. A score is a number of any size: the larger, the more real the example looks to the discriminator.
 
@@ -402,8 +402,8 @@ def _compiled_step(
         g = optax.apply_updates(g, updates)
         return jax.tree.leaves(((g, d), (g_memory, d_memory), (g_rest, d_rest, key))), {"generator_loss": value}
 
-    lying = (list(shardings), None) if shardings else None  # as in `fit`: the new state where the old one was
-    judge, make = (jax.jit(step, donate_argnums=0, out_shardings=lying) for step in (discriminator_step, generator_step))
+    where = lying(shardings)
+    judge, make = (jax.jit(step, donate_argnums=0, out_shardings=where) for step in (discriminator_step, generator_step))
 
     def step(leaves, group):
         # A loop outside of the compiled program: inside of one, XLA's convolutions on a CPU are many times slower.

@@ -15,13 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nn.training.checkpoints import TrainingCheckpoints
 from nn.training.losses import classification_loss
 from nn.training.metrics import accuracy
+from nn.training.processes import LostProcessError, naming_lost_processes
 from nn.training.sharding import mesh_to_use, replicate, shard_batch
 from nn.training.step import Batch, Loss, compiled_step, precision
 
@@ -84,7 +85,7 @@ def fit(
         whole model, or the part that `partition` gave it. The numbers are those of one device, to rounding; a mean or a
         normalization over the batch is over the whole batch. The model stays on the mesh. None: that of `on_mesh`, and
         outside of it the one that the model is on; `device_mesh(1)` brings it back to one device. Checkpoints go over from
-        one number of devices to another.
+        one number of devices to another. It may span several processes, see `join_processes`.
 
     Reference for mixed precision: Micikevicius et al. 2018, "Mixed Precision Training", section 3.1; its scaled losses are for
       float16, and bfloat16 does without.
@@ -95,6 +96,7 @@ def fit(
     Raises:
       NonFiniteLossError: at the first record that holds a loss that is not finite. The model is then as it was before
         the call, and the last checkpoint is from before the break.
+      LostProcessError: if another process of the same training is gone; model and checkpoints the same.
       ValueError: for steps, accumulate, log_every or checkpoint_every below 1, batches that accumulate does not divide, data
         that ends too soon or cannot begin anywhere, a filter that selects nothing, a checkpoint directory of another model, of
         other data or of a longer run, a mesh without an axis `data`, or other than the one that the model is split over, or a
@@ -191,7 +193,7 @@ def run_steps(
             leaves, step, history = jax.tree.leaves(tree), latest, record["history"]
         batches = iter(data.from_step(step))
         unrecorded: list[dict[str, Array]] = []
-        with _progress_bar(progress, total=steps, completed=step) as advance:
+        with naming_lost_processes(), _progress_bar(progress, total=steps, completed=step) as advance:
             while step < steps:
                 leaves, scalars = run_step(leaves, _next(batches, step, steps))
                 unrecorded.append(scalars)
@@ -208,7 +210,7 @@ def run_steps(
                     )
                 if checkpoints and saving:
                     checkpoints.save(step, jax.tree.unflatten(structure, leaves), {"history": history, "data": settings})
-    except NonFiniteLossError:
+    except (NonFiniteLossError, LostProcessError):
         usable = False
         raise
     finally:
@@ -315,13 +317,20 @@ def predict(
     batches = (tuple(array[start : start + batch_size] for array in inputs) for start in range(0, counts[0], batch_size))
     mesh = mesh_to_use("predict", mesh, state)
     state = replicate(state, mesh)
-    outputs = [_compiled_forward(graphdef, method)(state, *shard_batch(batch, mesh)) for batch in batches]
-    return np.concatenate(jax.device_get(outputs))
+    whole = NamedSharding(mesh, PartitionSpec()) if mesh else None
+    # Of what is spread over several processes each could read only its own part.
+    everywhere = whole if whole and not whole.is_fully_addressable else None
+    with naming_lost_processes():
+        outputs = [_compiled_forward(graphdef, method, everywhere)(state, *shard_batch(batch, mesh)) for batch in batches]
+        return np.concatenate(jax.device_get(outputs))
 
 
 @lru_cache(maxsize=256)
-def _compiled_forward(graphdef, method: str):
-    return jax.jit(lambda state, *inputs: getattr(nnx.merge(graphdef, state), method)(*inputs))
+def _compiled_forward(graphdef, method: str, out_sharding: NamedSharding | None):
+    def forward(state, *inputs):
+        return getattr(nnx.merge(graphdef, state), method)(*inputs)
+
+    return jax.jit(forward, out_shardings=out_sharding)
 
 
 def evaluate(

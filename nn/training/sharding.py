@@ -13,9 +13,10 @@ from math import prod
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, Sharding
 
 from nn.kernels.devices import BATCH_AXIS
 
@@ -135,13 +136,15 @@ def replicate(tree: Any, mesh: Mesh | None) -> Any:
                 f"{dict(mesh.shape)}. Use the mesh that the model was split over, or split it anew: "
                 "partition(model, rules, mesh), which without rules puts it there whole."
             )
-        return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec()))
+        return _put(leaf, NamedSharding(mesh, PartitionSpec()))
 
     return jax.tree_util.tree_map_with_path(put, tree)
 
 
 def shard_batch(batch: Any, mesh: Mesh | None) -> Any:
     """Splits each array of a batch along its first axis over the axis `data` of a mesh.
+
+    Where the mesh spans several processes, each is given the whole batch, and takes its own part.
 
     An array that it does not divide, and a number, goes whole to every device. Each then does the work of all: no faster than
     one device, and the numbers are the same. A training that is to be fast takes batches that the devices divide.
@@ -160,9 +163,22 @@ def shard_batch(batch: Any, mesh: Mesh | None) -> Any:
     def put(leaf):
         shape = np.shape(leaf)
         divides = shape and shape[0] % mesh.shape[BATCH_AXIS] == 0
-        return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec(BATCH_AXIS) if divides else PartitionSpec()))
+        return _put(leaf, NamedSharding(mesh, PartitionSpec(BATCH_AXIS) if divides else PartitionSpec()))
 
     return jax.tree.map(put, batch)
+
+
+def _put(array: Any, sharding: Sharding) -> jax.Array:
+    """Puts an array on the devices of a sharding. Where other processes have some of them, each brings the same whole array."""
+    spread = isinstance(array, jax.Array) and not array.is_fully_addressable
+    if sharding.is_fully_addressable or (spread and not array.is_fully_replicated):
+        return jax.device_put(array, sharding)
+    if isinstance(array, jax.Array) and jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_put(jax.random.key_data(array), sharding), impl=jax.random.key_impl(array))
+    # Not by jax.device_put, which would have all processes compare what they bring, array by array.
+    whole = np.asarray(array)
+    whole = whole.astype(jax.dtypes.canonicalize_dtype(whole.dtype), copy=False)
+    return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])
 
 
 def partition(model: nnx.Module, rules: Mapping[str, PartitionSpec], mesh: Mesh) -> None:
@@ -214,7 +230,7 @@ def partition(model: nnx.Module, rules: Mapping[str, PartitionSpec], mesh: Mesh)
                 f"partition cannot split {name}, shape {leaf.shape}, by {spec} over a mesh of {dict(mesh.shape)}: {reason}."
             )
         shardings.append(NamedSharding(mesh, spec))
-    nnx.update(model, jax.tree.unflatten(structure, map(jax.device_put, leaves, shardings)))
+    nnx.update(model, jax.tree.unflatten(structure, map(_put, leaves, shardings)))
 
 
 def _why_not_split(shape: tuple[int, ...], spec: PartitionSpec, mesh: Mesh) -> str | None:

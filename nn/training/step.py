@@ -4,7 +4,7 @@ Whether a batch goes through whole or part by part, and in which precision, is s
 has to know.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
+from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 Batch = Mapping[str, Any]
@@ -68,8 +69,16 @@ def compiled_step(
         trainable = optax.apply_updates(trainable, updates)
         return jax.tree.leaves((trainable, optimizer_state, (frozen, moving))), scalars
 
-    # The new state lies where the old one did, so that it can have its memory. Left to XLA, parts might move.
-    return jax.jit(step, donate_argnums=0, out_shardings=(list(shardings), None) if shardings else None)
+    return jax.jit(step, donate_argnums=0, out_shardings=lying(shardings))
+
+
+def lying(shardings: Sequence[NamedSharding] | None) -> tuple[list[NamedSharding], NamedSharding] | None:
+    """Where a step puts its results, for `jax.jit`: the new state, and the scalars to record.
+
+    The new state lies where the old one did, so that it can have its memory; left to XLA, parts might move. The scalars are on
+    every device, so that every process can read them.
+    """
+    return (list(shardings), NamedSharding(shardings[0].mesh, PartitionSpec())) if shardings else None
 
 
 def _averaged(slopes, trainable, frozen, moving, parts, count: int):
