@@ -5,9 +5,12 @@ A new model is a new line in EXAMPLES, tiny, since each one is compiled a few ti
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -376,6 +379,14 @@ def test_its_config_is_a_constant_that_comes_back_from_json_the_same(name, witho
     assert back == config and hash(back) == hash(config)
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(config, dataclasses.fields(config)[0].name, None)
+
+
+@pytest.mark.slow
+def test_eight_devices_train_every_model_as_one():
+    page = Path(__file__).with_name("on_eight_devices.py")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(page)]
+    child = subprocess.run(command, cwd=page.parents[3], capture_output=True, text=True, timeout=900)
+    assert child.returncode == 0, child.stdout + child.stderr
 
 
 @pytest.mark.compile_check
