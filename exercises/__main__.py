@@ -117,7 +117,9 @@ def reset(names: list[str], yes: bool) -> int:
     """Puts blanks back, once the student has said yes."""
     for exercise in choose(names):
         if not yes:
-            console.print(f"This takes {shown(exercise.blank)} back to the blank; your file is kept beside it.")
+            console.print(
+                f"Nothing is changed yet. A reset takes {shown(exercise.blank)} back to the blank; your file is kept beside it."
+            )
             console.print(f"If that is what you want: python -m exercises reset {exercise.name} --yes")
             continue
         console.print(f"{exercise.name} is blank again. What you wrote is in {shown(restore(exercise))}")

@@ -288,7 +288,7 @@ def note_on_broken(broken: Mapping[Path, str], files: int, root: Path) -> str:
 
 
 def note_on_others(root: Path, read: Sequence[Path]) -> str:
-    """A sentence on the files below a folder that were not read, by folder or suffix; empty where there are none."""
+    """A sentence on the files below a folder that were not read, by folder, suffix or name; empty where there are none."""
     resolved = cache(Path.resolve)  # what lies here may have been read through a link
     known = {resolved(path.parent) / path.name for path in read}
     others = [path for path in files_below(root) if resolved(path.parent) / path.name not in known]
@@ -300,7 +300,11 @@ def note_on_others(root: Path, read: Sequence[Path]) -> str:
         unread = next((folder for folder in reversed(path.parents) if folder not in folders_read), None)
         return f"in {unread.relative_to(root)}/" if unread else f"× {path.suffix or 'no suffix'}"
 
-    listed = ", ".join(f"{count} {kind}" for kind, count in Counter(map(kind, others)).most_common(4))
+    kinds = Counter(map(kind, others))
+    alone = {kind(path): path.relative_to(root).as_posix() for path in others if kinds[kind(path)] == 1}
+    listed = ", ".join(
+        alone[kind] if count == 1 and kind.startswith("×") else f"{count} {kind}" for kind, count in kinds.most_common(4)
+    )
     counted = "1 other file in {} is" if len(others) == 1 else f"{len(others)} other files in {{}} are"
     return f"{counted.format(root.name)} not read ({listed})."
 

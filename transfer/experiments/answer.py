@@ -54,7 +54,8 @@ class Finding:
             return difference_text(self.comparison)
         p = f"p\u00a0=\u00a0{self.p:.2g}" if self.p >= 0.001 else "p\u00a0<\u00a00.001"  # not to be broken at the end of a line
         seeds = self.comparison.losses if self.comparison.mean < 0 else self.comparison.wins  # those of the mean's sign
-        return f"{difference_text(self.comparison)}, {seeds} of {self.comparison.n} seeds, {p}"
+        lower = "lower in " if self.comparison.mean < 0 else ""
+        return f"{difference_text(self.comparison)}, {lower}{seeds} of {self.comparison.n} seeds, {p}"
 
 
 def answer(results: Results, arms: Sequence[Arm], warnings: Iterable[str] = ()) -> str:

@@ -40,6 +40,7 @@ class Experiment:
       baseline: what the others are compared with.
       shots: numbers of examples per target class to run by default.
       most_shots: the largest number of examples per class that the target has to train on.
+      why_no_more: what to add where more are asked for.
       seeds: how many seeds to run by default.
       run_seed: maps (seed, shots, names of methods) to the numbers of that seed, as they come, and to details.
       configuration: whatever fixes the numbers, as JSON values.
@@ -64,6 +65,7 @@ class Experiment:
     answer: Callable[[Results], str] = lambda results: ""
     sections: Callable[[Results, Path | None], Iterable[Section]] = lambda results, directory: ()
     setting_name: str = "examples per class"
+    why_no_more: str = ""
 
     def choose(self, names: Sequence[str] | None) -> tuple[Method, ...]:
         """The methods of these names, with those that they are compared with; all of them for None.
@@ -90,7 +92,7 @@ class Experiment:
         if shots is not None and (not shots or not all(1 <= n <= self.most_shots for n in shots)):
             raise ValueError(
                 f"{self.name} expects shots from 1 to {self.most_shots}, the most {self.setting_name}; "
-                f"got {', '.join(map(str, shots)) or 'none'}."
+                f"got {', '.join(map(str, shots)) or 'none'}.{' ' * bool(self.why_no_more)}{self.why_no_more}"
             )
         self.choose(methods)
 

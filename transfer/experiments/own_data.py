@@ -336,6 +336,8 @@ def own_data(
         ),
         shots=tuple(n for n in SHOTS if n <= counts.min()),
         most_shots=int(counts.min()),
+        why_no_more=f"Of {target.classes[counts.argmin()]!r}, the smallest class of {target.name}, there are {counts.min()} "
+        "pictures to learn from beside those that are kept for the test.",
         seeds=5,
         run_seed=job.run_seed,
         configuration={

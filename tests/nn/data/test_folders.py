@@ -188,7 +188,7 @@ def test_broken_pictures_are_named_and_other_files_counted(tmp_path):
     assert "3 of the 15 pictures" in broken
     for name in ("a/cut.png", "b/empty.jpg", "b/mail.png"):
         assert name in broken
-    assert others == f"2 other files in {tmp_path.name} are not read (1 × .md, 1 × .txt)."
+    assert others == f"2 other files in {tmp_path.name} are not read (README.md, b/notes.txt)."
 
 
 def test_what_lies_where_nothing_is_read_is_counted_by_its_folder(tmp_path):
@@ -204,7 +204,7 @@ def test_what_lies_where_nothing_is_read_is_counted_by_its_folder(tmp_path):
     (root / "train" / ".cache").mkdir()
     (root / "train" / ".cache" / "seen").touch()
     (note,) = read_folder(root, side=12).notes
-    assert note == "6 other files in here are not read (4 in val/, 1 × .png, 1 in train/a/more/)."
+    assert note == "6 other files in here are not read (4 in val/, train/0.png, 1 in train/a/more/)."
 
 
 def test_folders_of_classes_may_be_links(tmp_path):
@@ -216,7 +216,7 @@ def test_folders_of_classes_may_be_links(tmp_path):
     (tmp_path / "here" / "b" / "notes.txt").touch()
     folder = read_folder(tmp_path / "here", side=12)
     assert len(folder.train) + len(folder.test) == 12
-    assert folder.notes[0] == "4 other files in here are not read (3 in b/more/, 1 × .txt)."
+    assert folder.notes[0] == "4 other files in here are not read (3 in b/more/, b/notes.txt)."
 
 
 def broken(path):
