@@ -4,6 +4,7 @@ Everything is a set of TensorFlow Datasets (TFDS), so what a student learns here
 itself is not needed.
 """
 
+from nn.data.bucketing import pad_to_bucket
 from nn.data.dataset import Batches, Dataset
 from nn.data.images import as_images, as_vectors
 from nn.data.loading import load
@@ -19,5 +20,6 @@ __all__ = [
     "data_directory",
     "is_prepared",
     "load",
+    "pad_to_bucket",
     "prepare",
 ]

@@ -19,7 +19,10 @@ from nn.training.checkpoints import CheckpointMismatchError as CheckpointMismatc
 from nn.training.checkpoints import TrainingCheckpoints as TrainingCheckpoints
 from nn.training.checkpoints import load_weights as load_weights
 from nn.training.checkpoints import save_weights as save_weights
+from nn.training.collectives import collective_bytes as collective_bytes
 from nn.training.compilation_cache import enable_compilation_cache as enable_compilation_cache
+from nn.training.data_parallel import data_parallel_step as data_parallel_step
+from nn.training.dispatch import training_loop as training_loop
 from nn.training.loop import History as History
 from nn.training.loop import NonFiniteLossError as NonFiniteLossError
 from nn.training.loop import evaluate as evaluate
@@ -36,6 +39,7 @@ from nn.training.losses import translation_loss as translation_loss
 from nn.training.metrics import accuracy as accuracy
 from nn.training.metrics import confusion_matrix as confusion_matrix
 from nn.training.metrics import top_k_accuracy as top_k_accuracy
+from nn.training.moments import update_moments as update_moments
 from nn.training.optimizers import adam as adam
 from nn.training.optimizers import adam_step as adam_step
 from nn.training.optimizers import adamw as adamw

@@ -19,6 +19,8 @@ from nn.models import GPT, MLP, GPTConfig, MLPConfig, ResNet, ResNetConfig
 from nn.training import (
     AdversarialLoss,
     classification_loss,
+    collective_bytes,
+    data_parallel_step,
     device_mesh,
     fit,
     fit_adversarial,
@@ -28,10 +30,10 @@ from nn.training import (
     on_mesh,
     partition,
     predict,
+    replicate,
     shard_batch,
     virtual_cpu_devices,
 )
-from nn.training.sharding import replicate
 from nn.training.step import compiled_step
 
 virtual_cpu_devices(8)
@@ -296,3 +298,53 @@ def test_a_rule_that_cannot_hold_is_refused(rules, message):
     with pytest.raises(ValueError, match=message):
         partition(model, rules, device_mesh(8, model=2))
     assert len(model.wte.embedding[...].sharding.device_set) == 1
+
+
+def squared_loss(params, batch):
+    return ((jnp.tanh(batch["image"] @ params["hidden"]) @ params["out"] - batch["wanted"]) ** 2).mean()
+
+
+def by_hand():
+    """Weights of a small network, and a function of a batch size that gives a batch for it."""
+    rng = np.random.default_rng(0)
+    params = {
+        "hidden": jnp.array(rng.normal(size=(SIDE**2, 16)), jnp.float32),
+        "out": jnp.array(rng.normal(size=(16, 2)), jnp.float32),
+    }
+    return params, lambda size: {"image": jnp.array(examples()["image"].reshape(48, -1)[:size]), "wanted": jnp.ones((size, 2))}
+
+
+def test_a_step_of_eight_devices_is_that_of_the_whole_batch():
+    params, batch = by_hand()
+    shapes = []
+
+    def loss(params, part):
+        shapes.append(part["image"].shape)
+        return squared_loss(params, part)
+
+    ours, value = data_parallel_step(loss, params, batch(48), mesh=device_mesh(8), learning_rate=0.1)
+    expected, gradient = jax.value_and_grad(squared_loss)(params, batch(48))
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    for name in params:
+        parts = [np.asarray(shard.data) for shard in ours[name].addressable_shards]
+        assert len(parts) == 8 and all((part == parts[0]).all() for part in parts)
+        np.testing.assert_allclose(parts[0], params[name] - 0.1 * gradient[name], rtol=1e-5, atol=1e-5)
+    assert set(shapes) == {(6, SIDE**2)}
+
+
+@pytest.mark.parametrize("written", ["by hand", "by XLA"])
+def test_what_devices_send_has_the_size_of_the_weights_and_not_of_the_batch(written):
+    params, batch = by_hand()
+    mesh = device_mesh(8)
+
+    def step(params, batch):
+        if written == "by hand":
+            return data_parallel_step(squared_loss, params, batch, mesh=mesh, learning_rate=0.1)
+        value, gradient = jax.value_and_grad(squared_loss)(params, batch)
+        return jax.tree.map(lambda weight, slope: weight - 0.1 * slope, params, gradient), value
+
+    weights = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
+    for size in (8, 48):
+        lying = replicate(params, mesh), shard_batch(batch(size), mesh)
+        sent = collective_bytes(jax.jit(step).lower(*lying).compile().as_text())
+        assert sent == {"all-reduce": weights + 4}, size  # and the loss
