@@ -16,6 +16,9 @@ from exercises.runner.catalogue import Exercise, load_catalogue
 
 # The programs are tiny: XLA takes far longer to optimize one than to run it.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# Lesson 11 is about several devices: a CPU stands for four. Each that waits for the others in a sum needs a thread of its own.
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "4")
+os.environ.setdefault("PJRT_NPROC", "16")
 
 # Exceptions that everybody meets, in the words of NumPy and jax, and what they mean here.
 ADVICE = {

@@ -20,7 +20,7 @@ def data_parallel_step(
     parameters, whatever the size of the batch.
 
     Args:
-      loss: maps (params, batch) to the mean loss over the batch's examples.
+      loss: maps (params, batch) to the mean loss over the batch's examples. Each device calls it on its part of the batch.
       params: a tree of arrays, whole on every device.
       batch: a tree of arrays, (batch, *shape) each.
       mesh: devices with an axis `data`, along which the batch is split.

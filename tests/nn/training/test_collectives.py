@@ -1,10 +1,13 @@
 """Bytes that devices exchange, read from programs as several versions of XLA write them, and from one compiled here."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import pytest
+from jax.sharding import NamedSharding, PartitionSpec
 
-from nn.training import collective_bytes
+from nn.training import collective_bytes, data_parallel_step
 
 PROGRAMS = {
     "one sum of three arrays": (
@@ -63,3 +66,21 @@ def test_an_array_counts_whole_and_once(name):
 
 def test_one_device_sends_nothing():
     assert collective_bytes(jax.jit(lambda x: (x @ x).sum()).lower(jnp.ones((8, 8))).compile().as_text()) == {}
+
+
+@pytest.mark.compile_check
+@pytest.mark.parametrize("machine", ["v5e"], indirect=True)
+def test_four_tpu_chips_exchange_the_weights_whatever_the_batch(machine):
+    mesh = machine.mesh(4)
+
+    def lying(*shape, spec):
+        return jax.ShapeDtypeStruct(shape, jnp.float32, sharding=NamedSharding(mesh, spec))
+
+    def loss(params, x):
+        return ((jnp.tanh(x @ params["up"]) @ params["down"] - x) ** 2).mean()
+
+    params = {"up": lying(128, 512, spec=PartitionSpec()), "down": lying(512, 128, spec=PartitionSpec())}
+    step = jax.jit(partial(data_parallel_step, loss, mesh=mesh, learning_rate=0.1))
+    for examples in (64, 1024):
+        program = machine.compile(step, params, lying(examples, 128, spec=PartitionSpec("data"))).as_text()
+        assert collective_bytes(program) == {"all-reduce": 4 * (2 * 128 * 512 + 1)}, examples

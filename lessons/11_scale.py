@@ -1,0 +1,557 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation: {extension: .py, format_name: percent}
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # Scale: what changes when one chip becomes eight?
+#
+# A TPU of a classroom has eight chips, or one. The program on one chip is what you wrote in the lessons before. What has to
+# change for eight? Less than one fears: the mathematics stays what it is. What is new is that chips **send** each other arrays,
+# and one has to know what is sent, how much, and when.
+#
+# By the end you will have split a batch by hand, written a training step for eight devices, read from a compiled program how
+# many bytes they exchange, and met the three traps that make eight chips wait for one line of Python.
+#
+# Needed: lessons 01 (jit, gradients), 03 (training) and 10 (bytes). Time: half a minute to run on two cores. No chip is needed:
+# where there is only one device, a CPU stands for eight. That shows everything but speed.
+
+# %%
+# On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+address, clone = "", Path("first-principles-jax").resolve()
+hosted = "google.colab" in sys.modules or not {"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}.isdisjoint(os.environ)
+around = Path(globals().get("__file__", "notebook")).resolve().parents
+root = next((folder for folder in [*around, clone] if (folder / "lessons" / "bootstrap.py").exists()), None)
+if root is None:
+    assert hosted and address, f"Open this notebook inside its course: {address or 'not published yet'}."
+    subprocess.run(["git", "clone", "--depth", "1", address, str(root := clone)], check=True)
+sys.path.insert(0, str(root))
+
+from lessons import bootstrap
+
+if hosted:
+    bootstrap.prepare()
+
+# %%
+import json
+import time
+from functools import partial
+from importlib import metadata
+from itertools import pairwise, product
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import optax
+from flax import nnx
+from jax.extend.backend import clear_backends
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from matplotlib.colors import to_rgb
+
+import nn
+from lessons import figures
+from nn.training import collective_bytes, data_parallel_step, replicate, shard_batch, training_loop, update_moments
+
+figures.use_lesson_style()
+_ = nn.training.enable_compilation_cache()
+
+# %% [markdown]
+# ## A session begins
+#
+# The most common fault in a TPU classroom makes no noise: the chip is there, something replaced a part of JAX, and JAX computes
+# on the CPU, slowly and without a word. So a session begins with questions: which versions, which platform, how many devices,
+# does a first function run? And where the machine says that it has a chip and JAX does not see it, that is an error, now, and
+# not a riddle an hour later. (On Colab and Kaggle the first cell has asked already.)
+#
+# How many devices a CPU stands for has to be said before JAX is first used, which is what the next lines are about.
+
+# %%
+try:
+    nn.training.virtual_cpu_devices(8)
+except ValueError:  # JAX is in use: the first cell has asked it for its devices
+    if jax.default_backend() == "cpu" and jax.device_count() == 1:
+        clear_backends()
+        nn.training.virtual_cpu_devices(8)
+several = jax.device_count() > 1
+devices = jax.devices() if several else jax.devices("cpu")
+devices = devices[: 2 ** int(np.log2(min(len(devices), 8)))]  # 8, 4, 2 or 1: they divide what is split below
+jax.config.update("jax_default_device", devices[0])
+
+print("Python", sys.version.split()[0], *(f"· {name} {metadata.version(name)}" for name in ("jax", "jaxlib", "flax", "optax")))
+print(
+    f"{jax.device_count()} × {jax.devices()[0].device_kind} ({jax.default_backend()}); the lesson uses {len(devices)} devices"
+)
+total = jax.jit(lambda x: (x @ x).sum())(jnp.ones((128, 128)))
+assert float(total) == 128**3, "a product of ones"
+bootstrap.check_accelerator(bootstrap.expected_accelerator(dict(os.environ)), jax.default_backend())
+print("a first jitted function ran, and no accelerator is missing. Were one:")
+try:
+    bootstrap.check_accelerator("TPU", "cpu")
+except RuntimeError as error:
+    print(f"  RuntimeError: {error}")
+
+# %% [markdown]
+# From here on the program asks how many devices there are, and never says eight. That is what "adapting" comes to: the number
+# stands in one place, and batches are chosen so that it divides them.
+#
+# ## Where an array lies
+#
+# Devices stand in a **mesh**: a grid whose axes have names. Ours has the axes `data` and `model`. A `PartitionSpec` says for
+# each axis of an array over which axis of the mesh it is split; where it says nothing, the array is whole on all of them. Draw
+# which device has which part of an array of 8 rows and 16 columns.
+
+# %%
+count = len(devices)
+columns = 2 if count % 2 == 0 else 1
+
+
+def mesh_of(model):
+    """The devices in rows (`data`) and so many columns (`model`), as nn.training.device_mesh makes it."""
+    kinds = (AxisType.Auto, AxisType.Auto)
+    return jax.make_mesh((count // model, model), ("data", "model"), axis_types=kinds, devices=devices)
+
+
+mesh, grid = mesh_of(1), mesh_of(columns)
+layouts = {
+    "PartitionSpec()\nwhole on each": (mesh, PartitionSpec()),
+    "PartitionSpec('data')\nrows split": (mesh, PartitionSpec("data")),
+    "PartitionSpec(None, 'data')\ncolumns split": (mesh, PartitionSpec(None, "data")),
+    f"PartitionSpec('data', 'model')\nmesh of {count // columns} × {columns}": (grid, PartitionSpec("data", "model")),
+}
+_, axes = plt.subplots(1, len(layouts), figsize=(9.6, 2.6))
+for axis, (name, (where, spec)) in zip(axes, layouts.items(), strict=True):
+    array = jax.device_put(np.zeros((8, 16), np.float32), NamedSharding(where, spec))
+    owners = np.full(array.shape, -1)
+    for number, shard in enumerate(array.addressable_shards):
+        rows, across = np.arange(8)[shard.index[0]], np.arange(16)[shard.index[1]]
+        owners[np.ix_(rows, across)] = number
+        label = "all" if array.is_fully_replicated else str(number)
+        if number == 0 or not array.is_fully_replicated:
+            axis.text(across.mean(), rows.mean(), label, ha="center", va="center", color="white", fontsize=9)
+    colours = np.array([to_rgb(colour) for colour in figures.COLOURS])
+    axis.imshow(np.full((8, 16, 3), 0.45) if array.is_fully_replicated else colours[owners], aspect="auto")
+    axis.set(title=name, xticks=[], yticks=[])
+    axis.title.set_fontsize(8.5)
+    axis.grid(visible=False)
+    part = array.addressable_shards[0].data
+    print(f"{name.splitlines()[0]:32} each device has {part.shape!s:8} of {array.shape}, {part.nbytes} bytes")
+plt.show()
+
+# %% [markdown]
+# The array is still *one* array: `array + 1` and `array.sum()` work as ever, and JAX finds out who has to do what.
+#
+# ## By hand: the mean of the gradients
+#
+# The simplest way to use eight devices is **data parallel**: each has the whole network and an eighth of the batch. Does
+# training so make sense? The loss is a mean over examples. Cut the batch into equal parts: the mean of the parts' means is the
+# mean of all; and the gradient of a mean is the mean of the gradients. Do it, with a loop in the place of devices.
+
+# %%
+digits = nn.data.load("digits", "train").map(nn.data.as_vectors).arrays()
+batch = {"x": jnp.asarray(digits["image"][:64]), "y": jax.nn.one_hot(digits["label"][:64], 10)}
+first, second = jax.random.normal(jax.random.key(0), (64, 32)) / 8, jax.random.normal(jax.random.key(1), (32, 10)) / 6
+params = {"hidden": first, "out": second}
+
+
+def loss(params, batch):
+    scores = jnp.tanh(batch["x"] @ params["hidden"]) @ params["out"]
+    return -(batch["y"] * jax.nn.log_softmax(scores)).sum(1).mean()
+
+
+def mean_gradient(cuts):
+    """The mean of the gradients of the parts of the batch between these cuts."""
+    parts = [jax.tree.map(lambda array: array[a:b], batch) for a, b in pairwise(cuts)]  # noqa: B023
+    gradients = [jax.grad(loss)(params, part) for part in parts]
+    return jax.tree.map(lambda *slopes: sum(slopes) / len(slopes), *gradients)
+
+
+def largest_gap(one, other):
+    return max(float(abs(a - b).max()) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+
+
+whole = jax.grad(loss)(params, batch)
+size = max(float(abs(leaf).max()) for leaf in jax.tree.leaves(whole))
+gaps = {
+    "8 parts of 8": largest_gap(mean_gradient(range(0, 65, 8)), whole),
+    "parts of 50, 7 and 7": largest_gap(mean_gradient([0, 50, 57, 64]), whole),
+}
+print(f"the largest slope of the whole batch is {size:.3f}")
+for name, gap in gaps.items():
+    print(f"{name}: the mean of the gradients is off by at most {gap:.0e}")
+assert gaps["8 parts of 8"] < 1e-6 < gaps["parts of 50, 7 and 7"], "equal parts, and only these"
+
+# %% [markdown]
+# Equal parts give the gradient of the whole, up to rounding. Unequal parts do not: an example in a small part would count for
+# more. That is why a batch should be one that the devices divide.
+#
+# ## A step on eight devices
+#
+# `jax.shard_map` takes a function that is written *for one device*, and runs it on all of them, each with its part. Inside,
+# devices can talk: `jax.lax.pmean(x, "data")` is the mean of everyone's `x` along the axis `data`, and everybody gets it. That
+# is an **all-reduce**. It is the only line that would not stand in a program for one device.
+
+# %%
+seen = []
+
+
+def step(params, part):
+    seen.append(part["x"].shape)
+    value, gradient = jax.value_and_grad(loss)(params, part)
+    value, gradient = jax.lax.pmean((value, gradient), "data")
+    return jax.tree.map(lambda w, g: w - 0.5 * g, params, gradient), value
+
+
+def on_all(step):
+    whole, split = PartitionSpec(), PartitionSpec("data")
+    # check_vma would have JAX sum the gradients of whole params by itself; here we do it, and see it.
+    return jax.jit(jax.shard_map(step, mesh=mesh, in_specs=(whole, split), out_specs=whole, check_vma=False))
+
+
+after, value = on_all(step)(params, batch)
+expected = jax.tree.map(lambda w, g: w - 0.5 * g, params, whole)
+print(f"the batch is {batch['x'].shape}; inside, a device sees {seen[0]}")
+print(f"loss {value:.6f}, and of the whole batch on one device {loss(params, batch):.6f}")
+print(f"the new params differ from those of one device by at most {largest_gap(after, expected):.0e}")
+library, _ = data_parallel_step(loss, params, batch, mesh=mesh, learning_rate=0.5)
+assert largest_gap(after, expected) < 1e-5 and largest_gap(library, expected) < 1e-5
+
+
+def silent(params, part):  # the same without the line
+    value, gradient = jax.value_and_grad(loss)(params, part)
+    return jax.tree.map(lambda w, g: w - 0.5 * g, params, gradient), value
+
+
+copies = [np.asarray(shard.data) for shard in on_all(silent)(params, batch)[0]["out"].addressable_shards]
+apart = max(float(abs(copy - copies[0]).max()) for copy in copies)
+print(f"without pmean: {len(copies)} copies of the params that differ by up to {apart:.3f}, and no error")
+assert count == 1 or apart > 1e-3
+
+# %% [markdown]
+# Without that line nothing complains! Each device trains a network of its own on an eighth of the data, and what is printed is
+# the first device's. Remember that when numbers are a little worse than they should be.
+#
+# ## `fit` on a mesh
+#
+# The library does not use `shard_map` for this. `fit(mesh=…)` puts the weights on all devices, splits each batch, and calls the
+# same compiled step as ever. From where its arguments lie XLA finds out that a sum over devices is needed, and puts it in. The
+# same seed, the same batches, one device and all:
+
+# %%
+momentum = optax.sgd(0.05, momentum=0.9)
+batches = nn.data.load("digits", "train").map(nn.data.as_vectors).batches(64, seed=0)
+
+
+def train(mesh):
+    config = nn.models.MLPConfig(in_features=64, hidden=(128, 128), out_features=10)
+    model = nn.models.MLP(config, rngs=nnx.Rngs(0))
+    return nn.training.fit(model, batches, optimizer=momentum, steps=150, log_every=5, mesh=mesh)
+
+
+alone = jax.make_mesh((1, 1), ("data", "model"), axis_types=(AxisType.Auto, AxisType.Auto), devices=devices[:1])
+histories = {"one device": train(alone), f"{count} devices": train(mesh)}
+_, axis = plt.subplots(figsize=(6.4, 3.4))
+for (name, history), style in zip(histories.items(), ("-", ":"), strict=True):
+    width, colour = (4, figures.COLOURS[5]) if style == "-" else (2, "black")
+    axis.plot(history["step"], history["loss"], style, linewidth=width, color=colour, label=name)
+axis.set(xlabel="step", ylabel="loss", title="The same curve, twice", ylim=(0, None))
+axis.legend()
+plt.show()
+ones, eights = (np.array(history["loss"]) for history in histories.values())
+print(f"after 150 steps the loss is {ones[-1]:.4f} and {eights[-1]:.4f}")
+print(f"along the way the two differ by at most {abs(ones / eights - 1).max():.1e} of the loss")
+assert np.allclose(ones, eights, rtol=1e-2), "one training, not two"
+
+# %% [markdown]
+# So eight devices do not learn better, nor worse: they take the same steps. One thing you have to see to yourself: the devices
+# have to divide the batch. Where they do not, `fit` gives all of it to each of them:
+
+# %%
+wanted = 60
+for examples in (64, wanted, count * (wanted // count)):
+    part = shard_batch({"x": np.zeros((examples, 64), np.float32)}, mesh)["x"].addressable_shards[0].data
+    print(f"a batch of {examples}: each of {count} devices computes {len(part)}")
+
+# %% [markdown]
+# The numbers are right, and each device does the work of all. So write `count * (wanted // count)`, with `count` from
+# `jax.device_count()`, and the same program fits one chip, four or eight.
+#
+# What eight devices *could* do is take the same steps sooner, or take larger batches. Did they take them sooner, here?
+
+# %%
+big = {"x": jnp.ones((512, 1024)), "y": jnp.ones((512, 1024)) / 1024}
+wide = {"hidden": jnp.ones((1024, 1024)) / 1024, "out": jnp.ones((1024, 1024)) / 1024}
+for name, where in (("one device", alone), (f"{count} devices", mesh)):
+    run = jax.jit(partial(data_parallel_step, loss, mesh=where, learning_rate=0.5))
+    inputs = replicate(wide, where), shard_batch(big, where)
+    jax.block_until_ready(run(*inputs))  # compiles
+    took = []
+    for _ in range(5):
+        start = time.perf_counter()
+        jax.block_until_ready(run(*inputs))
+        took.append(time.perf_counter() - start)
+    print(f"{name}: {1e3 * min(took):.0f} ms a step, the quickest of 5")
+print(f"devices that are real: {several and jax.default_backend() != 'cpu'}; cores of this computer: {os.cpu_count()}")
+
+# %% [markdown]
+# If your devices are virtual, this says nothing about chips. Virtual devices on a CPU are not quicker: the same cores do the
+# work of all, and the devices wait for each other on top. (Now and then they come out ahead, where one device alone left a core
+# idle.) We use them to see that a program is *right*, and to count. How much quicker eight real chips are depends on what they
+# send, and this we can count without them.
+#
+# ## What is sent, and when
+#
+# The compiled program says so. Here are the lines of the step above in which devices talk:
+
+
+# %%
+def compiled_text(jitted, *inputs):
+    """What XLA makes of a function, to be read; nothing is run, so that shapes are enough for inputs."""
+    return jitted.lower(*inputs).compile().as_text() or ""
+
+
+program = compiled_text(on_all(step), params, batch)
+talking = [line.strip() for line in program.splitlines() if " all-reduce(" in line or " all-reduce-start(" in line]
+for line in talking:
+    print(line.split(", channel_id")[0])
+weights = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
+of_batch = sum(leaf.nbytes for leaf in jax.tree.leaves(batch))
+print(f"{collective_bytes(program)}; the params have {weights} bytes, the loss 4, the batch {of_batch}")
+assert count == 1 or collective_bytes(program) == {"all-reduce": weights + 4}
+
+# %% [markdown]
+# One exchange in a step, behind the backward pass: each gradient, and the loss. It has the size of the *weights*. The batch is
+# not in it: it was cut before, and its parts never meet.
+#
+# There is another way to split. **Tensor parallel** cuts the *network*: of two dense layers in a row, each device has some
+# columns of the first and the same rows of the second. So it computes some of the hidden units, from the whole batch, and a
+# part of every result; the results have to be summed. Now what is sent is *activations*. Which of the two sends less? Take four
+# blocks of two layers, 256 → hidden → 256, and count, for batches and hidden widths of several sizes.
+
+# %%
+FEATURES, BLOCKS = 256, 4
+
+
+def blocks_loss(params, batch):
+    x = batch
+    for layer in params:
+        x = x + jnp.tanh(x @ layer["up"]) @ layer["down"]
+    return (x**2).mean()
+
+
+def sent(split, examples, hidden):
+    """Bytes that a device exchanges in one step of gradient descent."""
+    if split == "batch":
+        where, specs, of_batch = mesh, {"up": PartitionSpec(), "down": PartitionSpec()}, PartitionSpec("data")
+    else:
+        where, of_batch = mesh_of(count), PartitionSpec()
+        specs = {"up": PartitionSpec(None, "model"), "down": PartitionSpec("model", None)}
+    lying = {name: NamedSharding(where, spec) for name, spec in specs.items()}
+    shapes = {"up": (FEATURES, hidden), "down": (hidden, FEATURES)}
+    layer = {name: jax.ShapeDtypeStruct(shape, jnp.float32, sharding=lying[name]) for name, shape in shapes.items()}
+    inputs = jax.ShapeDtypeStruct((examples, FEATURES), jnp.float32, sharding=NamedSharding(where, of_batch))
+
+    def step(params, batch):
+        gradient = jax.grad(blocks_loss)(params, batch)
+        return jax.tree.map(lambda w, g: w - 0.1 * g, params, gradient)
+
+    text = compiled_text(jax.jit(step, out_shardings=[lying] * BLOCKS), [layer] * BLOCKS, inputs)
+    return sum(collective_bytes(text).values())
+
+
+sizes, widths = (64, 256, 1024, 4096), (128, 512, 2048, 8192)
+by_batch = {split: [sent(split, examples, 512) for examples in sizes] for split in ("batch", "network")}
+by_width = {split: [sent(split, 256, hidden) for hidden in widths] for split in ("batch", "network")}
+print("MiB in a step           " + "".join(f"{examples:9d}" for examples in sizes) + "   examples, 512 hidden units")
+for split, counts in by_batch.items():
+    print(f"with the {split:8} split " + "".join(f"{size / 2**20:9.2f}" for size in counts))
+print("\nMiB in a step           " + "".join(f"{hidden:9d}" for hidden in widths) + "   hidden units, 256 examples")
+for split, counts in by_width.items():
+    print(f"with the {split:8} split " + "".join(f"{size / 2**20:9.2f}" for size in counts))
+_, axes = plt.subplots(1, 2, figsize=(9.4, 3.4), sharey=True)
+for axis, across, found, label in ((axes[0], sizes, by_batch, "examples"), (axes[1], widths, by_width, "hidden units")):
+    curves = {f"{split} split": (across, np.array(counts) / 2**20) for split, counts in found.items()}
+    figures.plot_curves(curves, axis=axis, xlabel=label, title=f"Sent in a step, against {label}", logx=True, logy=True)
+axes[0].set_ylabel("MiB")
+plt.show()
+if count > 1:
+    assert by_batch["batch"] == [BLOCKS * 2 * FEATURES * 512 * 4] * len(sizes), "the weights, whatever the batch"
+    assert by_width["batch"] == [BLOCKS * 2 * FEATURES * hidden * 4 for hidden in widths]
+    assert len(set(by_width["network"])) == 1, "the activations between the blocks, whatever the hidden width"
+    assert by_batch["network"] == [by_batch["network"][0] * examples // 64 for examples in sizes], "in proportion to the batch"
+
+# %% [markdown]
+# Two straight answers. With the batch split, what is sent grows with the weights and not with the batch: take *large batches*
+# of a small network. With the network split, it grows with the batch and not with the hidden width: take it where the network
+# is too large for one chip. Large trainings use both, one along each axis of a mesh: `nn.training.partition` and `fit` do that.
+#
+# When matters as much as how much. The all-reduce of data parallel comes once, behind the backward pass, and can begin for the
+# last layer while the first still computes. The sums of tensor parallel stand *between* layers: nobody can go on before they
+# are done, so they need the fastest wires.
+#
+# ## One chip, four, sixteen
+#
+# XLA also compiles for chips that are not here. `python -m benchmarks.scaling` compiled training steps of the library's own
+# models for TPU v5e chips, with Adam, and read the same counts from the programs. Each part of the batch has the same size, so
+# more chips take larger batches. The table that it wrote lies beside it:
+
+# %%
+scaling = json.loads((root / "benchmarks" / "scaling.json").read_text(encoding="utf-8"))
+print(f"{'':34} chips  data × model   batch   MiB sent   of the weights   MiB held: weights, Adam, batch")
+for row in scaling["rows"]:
+    sent_bytes, split = sum(row["bytes sent"].values()), f"{row['data']} × {row['model']}"
+    sizes_text = f"{sent_bytes / 2**20:10.2f} {sent_bytes / row['bytes of weights']:16.2f}"
+    held = row["bytes of arguments"] / 2**20
+    print(f"{row['network']:34} {row['chips']:5d} {split:>13} {row['batch']:7d} {sizes_text} {held:32.1f}")
+for row, other in product(scaling["rows"], repeat=2):
+    if row["network"] == other["network"] and row["model"] == other["model"] == 1 < min(row["chips"], other["chips"]):
+        assert row["bytes sent"] == other["bytes sent"], "data parallel: the same for any batch and any number of chips"
+
+# %% [markdown]
+# Data parallel: what a chip puts into the sum is the size of the weights, for four chips as for sixteen, for twice the batch as
+# for once. (A little more than once, in some: batch normalization sums its means over the whole batch, too, and a GPT's table
+# of tokens gets two gradients, one as input and one as output.) On a ring of $n$ chips each then sends $2 (n - 1) / n$ times as
+# much: never more than twice. That is why data parallel scales so far. These are bytes from compiled programs. Nobody ran them,
+# so there are no seconds here.
+#
+# ## Trap 1: compiled again and again
+#
+# A jitted function is compiled for each *shape* that it meets. Text has any length. Count how often Python traces a function,
+# which is how often it is compiled, for 64 lengths:
+
+
+# %%
+def count_programs(prepare):
+    """How many programs a jitted function needs for sequences of 1 to 64 tokens, and the seconds that all of them take."""
+    traced = []
+
+    @jax.jit
+    def score(tokens, lengths):
+        traced.append(tokens.shape)  # runs only while JAX traces
+        there = jnp.arange(tokens.shape[1]) < lengths[:, None]
+        return jnp.where(there, jnp.sin(tokens), 0).sum(1) / lengths
+
+    start = time.perf_counter()
+    results = [float(score(*prepare([1 + i % 9 for i in range(length)]))[0]) for length in range(1, 65)]
+    return results, len(traced), time.perf_counter() - start
+
+
+as_it_is, programs, seconds = count_programs(lambda text: (np.array([text], np.int32), np.array([len(text)], np.int32)))
+buckets = (8, 16, 32, 64)
+bucketed, few, sooner = count_programs(lambda text: nn.data.pad_to_bucket([text], buckets=buckets))
+print(f"each length as it is: {programs} programs, {seconds:.1f} s; in buckets of {buckets}: {few} programs, {sooner:.1f} s")
+assert np.allclose(as_it_is, bucketed, atol=1e-5), "padding is masked: the same numbers"
+assert programs == 64 and few == len(buckets)
+
+# %% [markdown]
+# 64 programs for 64 lengths, against one for each bucket. Here each takes a moment; a large network takes far longer. What else
+# makes a new program: another dtype, another number of arguments, a new `lambda` under `jit` each time. The last batch of an
+# epoch, a little smaller than the others, is a classic. `jax.config.update("jax_log_compiles", True)` has JAX say each time
+# what it compiles: that is how you hunt.
+#
+# ## Trap 2: a host that waits
+#
+# A call of a jitted function returns *before* it is done. Python goes on, prepares the next batch, queues the next step; the
+# device never idles. Until a line needs a number: `float(loss)`, `print(loss)`, `if loss < best`. Then Python waits for the
+# device, and after that the device waits for Python. Let the batches take some time to prepare, and train twice: once as it
+# comes to mind, and once with a loop that fetches its losses in one go. `training_loop` is that loop; `fit` works in the same
+# way.
+
+# %%
+matrix = jnp.eye(700) * 0.9
+
+
+@jax.jit
+def slow_step(state, batch):
+    for _ in range(3):
+        state = state @ matrix
+    return state + batch, state[0, 0]
+
+
+def prepared(batches, seconds=0.01):
+    for _ in range(batches):
+        time.sleep(seconds)  # a disk that is read
+        yield jnp.float32(0)
+
+
+def as_it_comes_to_mind(state, batches):
+    losses = []
+    for batch in batches:
+        state, loss = slow_step(state, batch)
+        losses.append(float(loss))  # waits
+    return state, np.array(losses, np.float32)
+
+
+state = jnp.eye(700)
+slow_step(state, jnp.float32(0))
+spent = {}
+for name, loop in (("float at each step", as_it_comes_to_mind), ("fetched together", partial(training_loop, slow_step))):
+    start = time.perf_counter()
+    _, losses = loop(state, prepared(40))
+    spent[name] = time.perf_counter() - start
+    print(f"{name:20} {spent[name]:.2f} s for 40 steps; the last loss {losses[-1]:.2e}")
+print(f"the first takes {spent['float at each step'] / spent['fetched together']:.1f} times as long")
+
+# %% [markdown]
+# The numbers are the same, so nothing tells you but the clock. How much it costs depends on the machine; look at yours. On
+# eight chips it is eight that wait.
+#
+# ## Trap 3: a tracer that leaks
+#
+# You want to keep a running mean of the data, so you append to a list inside of a jitted function. While JAX traces, `x` is no
+# array but a **tracer**, a stand-in without a value. The list keeps the stand-in, and the jitted function, when it really runs,
+# runs no Python at all.
+
+# %%
+kept = []
+
+
+@jax.jit
+def leaky(x):
+    kept.append(x.mean())
+    return x * 2
+
+
+for part in np.arange(12.0, dtype=np.float32).reshape(3, 4):
+    leaky(jnp.asarray(part))
+print(f"three calls, and the list has {len(kept)} entry: {type(kept[0]).__name__}")
+try:
+    print(kept[0] + 1)
+except jax.errors.UnexpectedTracerError as error:
+    message = str(error).splitlines()[0]
+    print(f"UnexpectedTracerError: {message[:110]} …")
+assert len(kept) == 1
+
+moments = jnp.zeros((), jnp.int32), jnp.zeros(()), jnp.zeros(())
+for part in np.arange(12.0, dtype=np.float32).reshape(3, 4):
+    moments = jax.jit(update_moments)(moments, jnp.asarray(part))
+seen_so_far, mean, squares = moments
+print(f"carried along: {seen_so_far} numbers, mean {mean:.2f}, variance {squares / seen_so_far:.2f}")
+assert int(seen_so_far) == 12 and np.isclose(mean, 5.5) and np.isclose(squares / seen_so_far, np.arange(12).var())
+
+# %% [markdown]
+# The cure is the rule of lesson 01: what a function remembers is an argument and a result. `update_moments` takes the number of
+# examples, their mean and their squared differences, and returns the new ones. It also puts the moments of *two devices*
+# together, as it does those of two batches: nothing in the formula knows which came first.
+#
+# So: *what changes when one chip becomes eight?* Not the mathematics, and hardly the program. Arrays get a place; a step gets a
+# sum. Whether it pays is decided by bytes: those of the weights, where you split the batch; those of the activations, where you
+# split the network. And whatever makes one chip wait now makes eight.
+#
+# ## Try
+#
+# 1. Let `loss` be the *sum* over examples, not the mean. Which one line of `step` has to change?
+# 2. Split the network of `sent` over `mesh_of(2)`, and the batch over its other axis at once. Predict the bytes for 256
+#    examples and 512 hidden units, then count.
+# 3. In `slow_step`, give the state's memory away (`donate_argnums=0`). Does anything change in either loop, and why may `state`
+#    not be used a second time now?
+#
+# **Exercise:** write `data_parallel_step`, `pad_to_bucket`, `update_moments` and `training_loop` yourself. In the folder of the
+# course, `python -m exercises next` says where to begin, and `python -m pytest exercises/11_scale` tests what you have written.
