@@ -17,10 +17,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-# Before JAX: its compiler for TPUs would ask the cloud which machine it is on, and keep others from compiling beside it.
-os.environ.update(JAX_PLATFORMS="cpu", ALLOW_MULTIPLE_LIBTPU_LOAD="1", TPU_SKIP_MDS_QUERY="1", TPU_WORKER_ID="0")
-os.environ.update(TPU_ACCELERATOR_TYPE="v5litepod-4", TPU_WORKER_HOSTNAMES="localhost")
-
 import jax
 import numpy as np
 import optax
@@ -168,6 +164,12 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def page(measured: dict[str, Any]) -> str:
+    """What scaling.md says of the content of scaling.json."""
+    named = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
+    return f"{EXPLANATION}\n\n{table(measured['rows'])}\n\nCompiled with {named}.\n"
+
+
 def main() -> None:
     """Measures, and writes both files."""
     parser = argparse.ArgumentParser(
@@ -175,11 +177,14 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write (default: beside the program)")
     folder = parser.parse_args().folder
-    rows = measure()
+    jax.config.update("jax_platforms", "cpu")  # left to itself, JAX looks for a TPU
+    # The compiler for TPUs would ask the cloud which machine it is on, and keep others from compiling beside it.
+    os.environ.update(ALLOW_MULTIPLE_LIBTPU_LOAD="1", TPU_SKIP_MDS_QUERY="1", TPU_WORKER_ID="0")
+    os.environ.update(TPU_ACCELERATOR_TYPE="v5litepod-4", TPU_WORKER_HOSTNAMES="localhost")
     versions = {name: metadata.version(name) for name in ("jax", "jaxlib", "libtpu", "flax")}
-    (folder / "scaling.json").write_text(json.dumps({"versions": versions, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    named = ", ".join(f"{name} {version}" for name, version in versions.items())
-    (folder / "scaling.md").write_text(f"{EXPLANATION}\n\n{table(rows)}\n\nCompiled with {named}.\n", encoding="utf-8")
+    measured = {"versions": versions, "rows": measure()}
+    (folder / "scaling.json").write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    (folder / "scaling.md").write_text(page(measured), encoding="utf-8")
 
 
 EXPLANATION = """\

@@ -392,15 +392,15 @@ if count > 1:
 # of a small network. With the network split, it grows with the batch and not with the hidden width: take it where the network
 # is too large for one chip. Large trainings use both, one along each axis of a mesh: `nn.training.partition` and `fit` do that.
 #
-# When matters as much as how much. The all-reduce of data parallel comes once, behind the backward pass, and can begin for the
-# last layer while the first still computes. The sums of tensor parallel stand *between* layers: nobody can go on before they
-# are done, so they need the fastest wires.
+# When matters as much as how much. The all-reduce of data parallel comes behind the backward pass, and only the update waits
+# for it. The sums of tensor parallel stand *between* layers, forward and backward: nobody can go on before each of them is
+# done, so they need the fastest wires.
 #
 # ## One chip, four, sixteen
 #
 # XLA also compiles for chips that are not here. `python -m benchmarks.scaling` compiled training steps of the library's own
-# models for TPU v5e chips, with Adam, and read the same counts from the programs. Each part of the batch has the same size, so
-# more chips take larger batches. The table that it wrote lies beside it:
+# models for TPU v5e chips, with Adam, and read the same counts from the programs. Each part of the batch has the same size (in
+# some rows twice that), so more chips take larger batches. The table that it wrote lies beside it:
 
 # %%
 scaling = json.loads((root / "benchmarks" / "scaling.json").read_text(encoding="utf-8"))
