@@ -40,7 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
                 if cores > 1 and workload not in FIVE and not options.workloads:
                     continue  # how cost grows is shown on one core
                 print(f"{workload.name} on {cores} core{'s' * (cores > 1)}, {options.rounds} rounds:", flush=True)
-                mine = [one for one in libraries if one in taking_part(workload) and (cores > 1 or one != MESH)]
+                failed = results["agreement"][workload.name]["left out"]
+                mine = [one for one in libraries if one in taking_part(workload) and one not in failed]
+                mine = [one for one in mine if cores > 1 or one != MESH]
                 run = measure(workload, mine, cores=cores, rounds=options.rounds, folder=Path(scratch), say=say)
                 results["runs"].append(run)
                 report.write_results(results, folder)  # so far: a run that is stopped leaves what it has

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks import statistics
+from benchmarks.attention import FLASH
 from benchmarks.catalogue import FIVE
 from benchmarks.profile import table as profile_table
-from benchmarks.workload import OURS
+from benchmarks.workload import HALF, LIBRARIES, OURS
 
 NOT_YET = "Not timed yet.\n"
 
 KINDS = {"train": "Training", "infer": "Inference"}
+
+ORDER = (OURS, FLASH, *LIBRARIES[1:], *HALF)
 
 Results = dict[str, Any]
 Run = dict[str, Any]
@@ -128,7 +131,8 @@ def _those(runs: Iterable[Run], names: Sequence[str], cores: int) -> list[Run]:
 
 
 def _libraries(runs: Sequence[Run]) -> list[str]:
-    return list(dict.fromkeys(library for run in runs for library in run["libraries"]))
+    """Who took part anywhere, always in the same order."""
+    return [library for library in ORDER if any(library in run["libraries"] for run in runs)]
 
 
 def _table(runs: Sequence[Run], cell: Callable[[Run, str], str], columns: Sequence[str] | None = None) -> str:
@@ -171,7 +175,19 @@ def _three(value: float) -> str:
 
 # The picture.
 
-COLOURS = ("#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#6b6b6b", "#8C6D31")
+COLOURS = (
+    "#0072B2",
+    "#56B4E9",
+    "#6b6b6b",
+    "#D55E00",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#8C6D31",
+    "#222222",
+    "#9A4FC4",
+    "#b0b000",
+)
 
 
 def draw(results: Results, path: Path) -> None:
@@ -180,7 +196,7 @@ def draw(results: Results, path: Path) -> None:
 
     runs = results["runs"]
     libraries = [library for library in _libraries(runs) if library != OURS]
-    colours = dict(zip([OURS, *libraries], COLOURS, strict=False))
+    colours = dict(zip(ORDER, COLOURS, strict=True))
     cores = sorted({run["cores"] for run in runs})
     families = [family for family in ("lstm", "attention") if len([run for run in runs if run["family"] == family]) > 1]
     rows = len(cores) + bool(families)
@@ -214,8 +230,12 @@ def _bars(axes: Any, runs: Sequence[Run], kind: str, libraries: Sequence[str], c
         medians = [ratio.median for _, ratio in with_it]
         low = [ratio.median - (ratio.low or ratio.median) for _, ratio in with_it]
         high = [(ratio.high or ratio.median) - ratio.median for _, ratio in with_it]
-        axes.bar(x, medians, width, yerr=(low, high), label=library, color=colours[library], error_kw={"lw": 0.8})
+        heights = [median - 1 for median in medians]
+        look: dict[str, Any] = dict(color=colours[library], error_kw={"lw": 0.8})
+        axes.bar(x, heights, width, bottom=1, yerr=(low, high), label=library, **look)
     axes.axhline(1, color="#222222", lw=1)
+    axes.set_yscale("log", base=2)  # twice as long and half as long look alike
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xticks(range(len(runs)), [run["workload"] for run in runs])
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -195,8 +195,12 @@ class KerasInBfloat16(Keras):
     def __init__(self, workload: Supervised, optimizer: Optimizer, weights: Weights):
         import keras
 
-        keras.config.set_dtype_policy("mixed_bfloat16")
-        super().__init__(workload, optimizer, weights)
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("mixed_bfloat16")  # a layer keeps the policy that it was made under
+        try:
+            super().__init__(workload, optimizer, weights)
+        finally:
+            keras.config.set_dtype_policy(before)
 
 
 class PyTorch:
