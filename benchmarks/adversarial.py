@@ -258,7 +258,9 @@ def keras(workload: DCGAN, optimizer: Optimizer, weights: Weights) -> Program:
     making = side_of(weights, "generator")
     # Keras has the kernel of a transposed convolution turned round, as the adjoint of a convolution, and outputs before inputs.
     turned = {name: array[::-1, ::-1].swapaxes(2, 3) if array.ndim == 4 else array for name, array in making.items()}
-    averages = {f"norms/{i}/{kind}": np.full(w, v, np.float32) for i, w in enumerate((wide, narrow)) for kind, v in AVERAGES}
+    averages = {}
+    for i, width in enumerate(workload.channels):
+        averages |= {f"norms/{i}/mean": np.zeros(width, np.float32), f"norms/{i}/var": np.ones(width, np.float32)}
     norms = [[f"norms/{i}/{part}" for part in ("scale", "bias", "mean", "var")] for i in (0, 1)]
     order = ["project/kernel", "project/bias", *norms[0], "convs/0/kernel", *norms[1], "convs/1/kernel", "convs/1/bias"]
     into_keras(generator, turned | averages, order)
@@ -276,9 +278,6 @@ def keras(workload: DCGAN, optimizer: Optimizer, weights: Weights) -> Program:
 
     networks = values(generator.trainable_variables), values(generator.non_trainable_variables)
     return Functional(workload, optimizer, make, judge, (*networks, values(discriminator.trainable_variables)))
-
-
-AVERAGES = (("mean", 0), ("var", 1))
 
 
 class PyTorch:

@@ -13,7 +13,6 @@ from benchmarks.optimizers import Optimizer
 from benchmarks.weights import Weights
 from benchmarks.workload import BFLOAT16, Workload
 
-RATE = 0.1
 STEPS = 2
 TOLERANCE = 1e-3
 """Of the largest difference, on the scale of what it is a difference of: rounding in float32 stays well below."""
@@ -50,9 +49,9 @@ class Agreement(NamedTuple):
     change: float
 
 
-def answers(workload: Workload, library: str, weights: Weights) -> Answers:
-    """Asks a library's network, takes the steps, and asks again."""
-    program = workload.program(library, Optimizer("sgd", RATE), weights)
+def answers(workload: Workload, library: str, weights: Weights, *, faster: float = 1.0) -> Answers:
+    """Asks a library's network, takes the steps (`faster` times as large as the workload's own), and asks again."""
+    program = workload.program(library, Optimizer("sgd", faster * workload.descent), weights)
     inputs = workload.inputs()
     before = np.array(program.infer(inputs), np.float64)
     losses = np.array([program.train(1) for _ in range(STEPS)], np.float64)

@@ -54,6 +54,10 @@ class Attention(Supervised):
         return self.length
 
     @property
+    def descent(self) -> float:
+        return 0.05 * self.features  # the loss is a mean over all features, and so its gradient is small
+
+    @property
     def steps(self) -> tuple[int, int]:
         return max(1, 2**21 // self.length**2), max(2, 2**23 // self.length**2)
 

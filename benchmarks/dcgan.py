@@ -37,6 +37,7 @@ class DCGAN:
     size: int = 0
     rate: float = 2e-4
     momentum: float = 0.5
+    descent: float = 0.1
     steps: tuple[int, int] = (4, 40)
     libraries: tuple[str, ...] = LIBRARIES
 

@@ -29,6 +29,7 @@ class Floor:
     libraries: tuple[str, ...] = (NUMPY, JAX, TORCH)
     rate: float = 0.0
     momentum: float = 0.0
+    descent: float = 0.1
     steps: tuple[int, int] = (10, 1)
 
     def inputs(self) -> np.ndarray:

@@ -71,6 +71,11 @@ class Workload(Protocol):
         ...
 
     @property
+    def descent(self) -> float:
+        """The learning rate of the check's gradient descent: its steps should move the outputs by much more than rounding."""
+        ...
+
+    @property
     def steps(self) -> tuple[int, int]:
         """How many steps of training, and of inference, are timed at once: some tenths of a second's work."""
         ...
@@ -102,6 +107,7 @@ class Supervised:
     loss: Literal["cross entropy", "squares"] = "cross entropy"
     rate: float = 1e-3
     momentum: float = 0.9
+    descent: float = 0.1
 
     def examples(self) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and labels of one batch."""
