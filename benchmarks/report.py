@@ -72,7 +72,7 @@ def between(text: str, name: str, content: str) -> str:
 def tables(results: Results) -> str:
     """All of them, under their headings."""
     runs = results["runs"]
-    parts = [_header(results)]
+    parts = [_header(results), "![Time over ours, network by network; time and memory by length](plot.png)\n"]
     for cores in sorted({run["cores"] for run in runs}):
         five = _those(runs, [workload.name for workload in FIVE], cores)
         where = f"{'one core' if cores == 1 else f'{cores} cores'}"
