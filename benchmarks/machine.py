@@ -14,7 +14,8 @@ DISTRIBUTIONS = ("jax", "jaxlib", "flax", "optax", "keras", "torch", "numpy")
 
 def environment(cores: int) -> dict[str, str]:
     """The environment of every process that is timed, the same for all: this one's, and what is set for the comparison."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("XLA_", "JAX_", "OMP_", "MKL_", "KMP_"))}
+    foreign = ("XLA_", "JAX_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "TORCH", "KERAS_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return kept | settings(cores)
 
 
@@ -25,6 +26,7 @@ def settings(cores: int) -> dict[str, str]:
         "OMP_NUM_THREADS": str(cores),
         "JAX_PLATFORMS": "cpu",
         "JAX_ENABLE_COMPILATION_CACHE": "false",
+        "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1",
         "KERAS_BACKEND": "jax",
     }
 

@@ -6,7 +6,8 @@ Expect:  nobody knows: it has not been run on one. On a CPU it refuses, for ther
 
 A row is a kernel at one size, forward alone or forward and back, and a column a form of it. A cell is the median time of a
 call, and what part that is of the roofline: of the time that the operations would take at the chip's best, or the bytes at its
-memory's best, whichever is longer. Bytes are those that have to be moved if each array is read or written once.
+memory's best, whichever is longer. Bytes are those that have to be moved if each array is read or written once. A time below
+some 20 µs is that of starting a program, whatever is in it.
 """
 
 import sys
@@ -36,10 +37,13 @@ from nn.kernels.tiles import attainable
 PEAKS = {
     "TPU v6": (918e12, 1640e9),
     "TPU v5p": (459e12, 2765e9),
-    "TPU v5": (197e12, 819e9),  # "TPU v5 lite", which is v5e
+    "TPU v5 lite": (197e12, 819e9),  # v5e
+    "TPU v5e": (197e12, 819e9),
+    "TPU v5": (459e12, 2765e9),  # v5p
     "TPU v4": (275e12, 1228e9),
     "H200": (989e12, 4800e9),
     "H100": (989e12, 3350e9),
+    "A100-SXM4-80GB": (312e12, 2039e9),
     "A100": (312e12, 1555e9),
     "L4": (121e12, 300e9),
     "T4": (65e12, 320e9),

@@ -83,7 +83,14 @@ def measure(
             say(f"  {what.name}, {library}: the first step was done after {records[key]['first train']:.1f} s")
         for _ in range(rounds):
             for key in draw.sample(list(processes), len(processes)):
-                answer = processes[key].ask("time")
+                try:
+                    answer = processes[key].ask("time")
+                except WorkerFailedError as error:  # such as for want of memory
+                    left_out[key[1]] = str(error)
+                    say(f"  {key[0]}, {key[1]} is left out from here on: {error}")
+                    processes.pop(key).close()
+                    records.pop(key)
+                    continue
                 for kind in ("train", "infer"):
                     records[key][kind].append(answer[kind])
         for key, process in processes.items():

@@ -1,4 +1,6 @@
-"""What rounds say: medians, and for a ratio the interval that holds its median in 95 of 100 such runs.
+"""What rounds say: medians, and for a ratio the interval that holds its median, at 95%, in the rounds of one run.
+
+Other processes, compiled anew, may lie elsewhere in memory and be a little slower or quicker: of that one run knows nothing.
 
 Times have a tail on one side, from whatever else the machine does, so nothing here takes a mean.
 """

@@ -54,8 +54,8 @@ def attention_weights(query: Queries, key: Keys, *, mask: Mask | None = None, is
             f"query.shape={query.shape} and key.shape={key.shape}."
         )
     key = jnp.repeat(key, heads // kv_heads, axis=-2)
-    scores = jnp.einsum("...qhd,...khd->...hqk", query, key) / math.sqrt(query.shape[-1])
-    scores = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
+    exact = jnp.promote_types(jnp.promote_types(query.dtype, key.dtype), jnp.float32)
+    scores = jnp.einsum("...qhd,...khd->...hqk", query, key, preferred_element_type=exact) / math.sqrt(query.shape[-1])
     if is_causal:
         causal = causal_mask(query.shape[-3], key.shape[-3])
         mask = causal if mask is None else jnp.logical_and(*_same_rank(mask, causal))
@@ -249,7 +249,7 @@ class MultiHeadAttention(CachedAttention):
       use_bias: whether the four linear maps have a bias.
       kernel_init: draws the four kernels.
       bias_init: draws the four biases.
-      implementation: in which form to attend, see `attend`.
+      implementation: in which form to attend, see `attend`; while decoding it is the equation.
       rngs: where the random keys come from.
 
     Raises:
@@ -329,10 +329,12 @@ class MultiHeadAttention(CachedAttention):
         require_features("MultiHeadAttention (keys)", inputs_k, self.in_kv_features)
         require_features("MultiHeadAttention (values)", inputs_v, self.in_kv_features)
         query, key, value = self.query(inputs_q), self.key(inputs_k), self.value(inputs_v)
+        implementation = self.implementation
         if self.decode if decode is None else decode:
             key, value, seen = self.extend_cache(key, value)
             mask = seen if mask is None else jnp.logical_and(*_same_rank(mask, seen))
             is_causal = False  # it is in the mask
+            implementation = None  # so it is by the equation
         active = self.dropout if self.dropout is not None and self.dropout.is_active(deterministic) else None
         x = attend(
             query,
@@ -342,7 +344,7 @@ class MultiHeadAttention(CachedAttention):
             is_causal=is_causal,
             dropout_rate=0.0 if active is None else active.rate,
             dropout_key=None if active is None else active.rngs(),
-            implementation=self.implementation,
+            implementation=implementation,
         )
         return self.out(x)
 

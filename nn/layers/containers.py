@@ -35,7 +35,8 @@ def in_turn(
         one kind and one shape, in one mode, and each with an output like its input.
 
     Raises:
-      ValueError: with scan, for layers that are not alike, or one that is in the list twice.
+      ValueError: with scan, for layers that are not alike, one that is in the list twice, or layers that share something that
+        a call moves, such as one `nnx.Rngs` for all: in a loop each would begin with the same.
 
     Reference: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", section 4.1.
     """
@@ -45,22 +46,37 @@ def in_turn(
         if rematerialize:
             graphdef, weights, moving = nnx.split(layer, nnx.Param, ...)
             x, moved = jax.checkpoint(_function(graphdef, options))(weights, moving, x, inputs)
-            nnx.update(layer, moved)
+            _put_back(layer, moved)
         else:
             x = layer(x, *inputs, **options)
     return x
 
 
 def _function(graphdef, options):
-    """A layer as a function of arrays, which gives back what it changes in itself beside what it gives."""
+    """A layer as a function of arrays, which gives back what it changes in itself beside what it gives.
+
+    Of all that it could change, in the order of the leaves, what it did change; None for the rest: a layer in evaluation mode
+    is then left alone, as it has to be where somebody else's transformation holds it.
+    """
 
     def call(weights, moving, x, inputs):
         # A copy: NNX lets only variables made inside a transformation be moved inside it.
         layer = nnx.merge(graphdef, weights, moving, copy=True)
         y = layer(x, *inputs, **options)
-        return y, nnx.split(layer, nnx.Param, ...)[2]
+        before, after = jax.tree.leaves(moving), jax.tree.leaves(nnx.split(layer, nnx.Param, ...)[2])
+        return y, [None if new is old else new for old, new in zip(before, after, strict=True)]
 
     return call
+
+
+def _put_back(layer, moved):
+    """Sets those of a layer's variables that a call of `_function` moved."""
+    if all(leaf is None for leaf in moved):
+        return
+    state = nnx.split(layer, nnx.Param, ...)[2]
+    leaves, structure = jax.tree.flatten(state)
+    leaves = [old if new is None else new for old, new in zip(leaves, moved, strict=True)]
+    nnx.update(layer, jax.tree.unflatten(structure, leaves))
 
 
 def _scanned(layers, x, inputs, options, rematerialize):
@@ -83,19 +99,29 @@ def _scanned(layers, x, inputs, options, rematerialize):
     stacked = [jax.tree.map(lambda *leaves: jnp.stack(leaves), *state) for state in states]
     x, moved = jax.lax.scan(call, x, stacked)
     for i, layer in enumerate(layers):
-        nnx.update(layer, jax.tree.map(lambda leaf, i=i: leaf[i], moved))
+        _put_back(layer, [None if leaf is None else leaf[i] for leaf in moved])
     return x
 
 
 def _require_alike(layers, graphdefs, states):
     if len({id(layer) for layer in layers}) < len(layers):
         raise ValueError("in_turn(scan=True) expects each layer once; one that is in the list twice goes without scan.")
+    moving = [id(part) for layer in layers for _, part in nnx.iter_graph(layer) if _moves(part)]
+    if len(set(moving)) < len(moving):
+        raise ValueError(
+            "in_turn(scan=True) expects each layer with its own random numbers and running averages; "
+            f"these layers of {type(layers[0]).__name__} share some. They go without scan."
+        )
     for i in range(1, len(layers)):
         if graphdefs[i] != graphdefs[0] or _form(states[i]) != _form(states[0]):
             raise ValueError(
                 "in_turn(scan=True) expects layers of one kind, shape and mode, and "
                 f"{type(layers[i]).__name__} {i} is not like {type(layers[0]).__name__} 0. They go without scan."
             )
+
+
+def _moves(part):
+    return isinstance(part, nnx.Variable) and not isinstance(part, nnx.Param)
 
 
 def _form(tree):

@@ -71,11 +71,12 @@ def fit(
       accumulate: into how many equal parts to cut each batch. They go through one after the other, and the step follows the
         mean of their gradients: it needs the memory of one part, and is that of the whole batch, to rounding. But what looks at
         a batch as a whole sees a part: batch normalization, and a mean over a mask, which counts each part alike. Dropout
-        draws other masks. Part j has the examples j, j + accumulate, …, so that each device of a mesh keeps its own.
+        draws other masks. Part j has the examples j, j + accumulate, …, so that each device of a mesh keeps its own. It is a
+        loop in the compiled program, in which XLA's convolutions on a CPU are several times slower.
       compute_dtype: the precision to calculate in, such as `jnp.bfloat16`, which takes half the memory and is several times as
-        fast on a TPU or a GPU (mixed precision). Parameters and the batch's floating-point numbers are rounded to it for each
-        pass through the model. The parameters themselves, the optimizer's memory, running averages and the losses of
-        `nn.training` stay in float32, where small updates add up. None: everything in the precision that it has.
+        fast on a TPU or a GPU (mixed precision). Parameters and the batch's floating-point numbers, targets too, are rounded
+        to it for each pass through the model. The parameters themselves, the optimizer's memory, running averages and the
+        losses of `nn.training` stay in float32, where small updates add up. None: everything in the precision that it has.
       log_every: how often to record the loss, averaged over the steps since the last record.
       checkpoint_directory: where to write checkpoints. If it holds some, training goes on from the newest, and ends with
         the same bits as if it had never stopped.
@@ -112,7 +113,8 @@ def fit(
     # The step gives the memory of its input back for its output. A copy keeps the arrays of others who share the weights.
     trainable, rest = jax.tree.map(jnp.copy, (trainable, rest))
     trainable = replicate(trainable, mesh)  # first, for the optimizer's memory of a weight comes to lie where the weight does
-    state = replicate((trainable, optimizer.init(trainable), rest), mesh)
+    # A copy: some optimizers remember where the weights began, and no memory can be given away twice.
+    state = replicate((trainable, jax.tree.map(jnp.copy, optimizer.init(trainable)), rest), mesh)
     shardings = tuple(leaf.sharding for leaf in jax.tree.leaves(state)) if mesh else None
     structure = jax.tree.structure(state)
     step = compiled_step(graphdef, structure, wrt, loss, optimizer, shardings, accumulate, precision(compute_dtype))
@@ -284,7 +286,7 @@ def predict(
     method: str = "__call__",
     batch_size: int = 1024,
     mesh: Mesh | None = None,
-) -> np.ndarray:
+) -> Any:
     """What a model says of many inputs, in evaluation mode and in batches; the model itself is left as it is.
 
     Args:
@@ -295,7 +297,7 @@ def predict(
       mesh: the devices that share each batch, as for `fit`.
 
     Returns:
-      The outputs, stacked on the first axis.
+      The outputs as NumPy arrays, stacked on the first axis: one array, or a tree of them if the method gives several.
 
     Raises:
       ValueError: if there are no inputs, those of a tuple differ in number, batch_size is below 1, the model has no such
@@ -321,8 +323,9 @@ def predict(
     # Of what is spread over several processes each could read only its own part.
     everywhere = whole if whole and not whole.is_fully_addressable else None
     with naming_lost_processes():
-        outputs = [_compiled_forward(graphdef, method, everywhere)(state, *shard_batch(batch, mesh)) for batch in batches]
-        return np.concatenate(jax.device_get(outputs))
+        forward = _compiled_forward(graphdef, method, everywhere)
+        outputs = jax.device_get([forward(state, *shard_batch(batch, mesh)) for batch in batches])
+    return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
 
 @lru_cache(maxsize=256)

@@ -24,9 +24,10 @@ def update_moments(
     Reference: Chan, Golub and LeVeque 1983, "Algorithms for Computing the Sample Variance", eq. 2.1.
     """
     count, mean, squares = moments
+    x = x.astype(mean.dtype)  # so that a narrow x is summed in what the moments have
     new = x.shape[0]
     total = count + new
-    share = new / total
+    share = (new / total).astype(mean.dtype)
     difference = x.mean(0) - mean
-    squares = squares + new * x.var(0) + count * share * difference**2
+    squares = squares + new * x.var(0) + (count * share).astype(mean.dtype) * difference**2
     return total, mean + share * difference, squares

@@ -30,6 +30,8 @@ def join_processes(*, coordinator: str, processes: int, process: int, patience: 
         join_processes(coordinator="10.0.0.1:1234", processes=2, process=int(os.environ["RANK"]))
         fit(model, batches, …, mesh=device_mesh(), checkpoint_directory="/shared/run")
 
+    Several processes on one machine with GPUs each have to be given their own, by CUDA_VISIBLE_DEVICES.
+
     A process that dies takes the others with it: they raise a LostProcessError, or, where they do not notice by themselves, JAX
     ends them after `patience`. Start all of them again, and they go on from the last checkpoint.
 

@@ -54,17 +54,22 @@ def compiled_step(
         if taken := {"step", "loss"} & set(scalars):
             raise ValueError(f"The history keeps {sorted(taken)} itself; the loss function should record them by other names.")
         *_, moved = nnx.split(model, wrt, nnx.Param, ...)
+        if jax.tree.structure(moved) != jax.tree.structure(moving):
+            raise ValueError(
+                f"fit expects a forward pass that keeps the variables of the model as they are; that of {type(model).__name__} "
+                "adds or removes some. Let it return them, or make them when the model is made."
+            )
         return value, ({"loss": value, **scalars}, moved)
 
-    slopes = jax.grad(objective, has_aux=True)
+    gradient = jax.grad(objective, has_aux=True)
 
     def step(leaves, batch):
         trainable, optimizer_state, (frozen, moving) = jax.tree.unflatten(structure, leaves)
         if accumulate == 1:
-            gradients, (scalars, moving) = slopes(trainable, frozen, moving, batch)
+            gradients, (scalars, moving) = gradient(trainable, frozen, moving, batch)
         else:
             parts = parts_of(batch, accumulate)
-            gradients, (scalars, moving) = _averaged(slopes, trainable, frozen, moving, parts, accumulate)
+            gradients, (scalars, moving) = _averaged(gradient, trainable, frozen, moving, parts, accumulate)
         updates, optimizer_state = update(gradients, optimizer_state, trainable, value=scalars["loss"])
         trainable = optax.apply_updates(trainable, updates)
         return jax.tree.leaves((trainable, optimizer_state, (frozen, moving))), scalars
@@ -81,12 +86,12 @@ def lying(shardings: Sequence[NamedSharding] | None) -> tuple[list[NamedSharding
     return (list(shardings), NamedSharding(shardings[0].mesh, PartitionSpec())) if shardings else None
 
 
-def _averaged(slopes, trainable, frozen, moving, parts, count: int):
+def _averaged(gradient, trainable, frozen, moving, parts, count: int):
     """The mean of the gradients and scalars of all parts; what the forward pass moves goes from one part to the next."""
 
     def add(carry, part):
         total, moving = carry
-        gradients, (scalars, moving) = slopes(trainable, frozen, moving, part)
+        gradients, (scalars, moving) = gradient(trainable, frozen, moving, part)
         return (jax.tree.map(jnp.add, total, gradients), moving), scalars
 
     (total, moving), scalars = jax.lax.scan(add, (jax.tree.map(jnp.zeros_like, trainable), moving), parts)
@@ -97,12 +102,18 @@ def _averaged(slopes, trainable, frozen, moving, parts, count: int):
 def parts_of(batch: Batch, count: int) -> Batch:
     """Each array (batch, *shape) of a batch as (count, batch / count, *shape): part j has the examples j, j + count, …
 
-    So every part takes as many examples from each stretch of the batch. On a mesh a device has one stretch, and keeps it. A
-    number goes to every part.
+    So every part takes as many examples from each stretch of the batch. On a mesh a device has one stretch, and keeps it, if
+    devices times parts divide the batch. A number, such as a seed, goes to every part.
 
     Raises:
-      ValueError: if an array has a number of examples that cannot be cut into so many equal parts.
+      ValueError: if arrays differ in their number of examples, or it cannot be cut into so many equal parts.
     """
+    sizes = {jnp.shape(leaf)[0] for leaf in jax.tree.leaves(batch) if jnp.ndim(leaf)}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"fit(accumulate={count}) expects arrays with one number of examples on their first axis, got "
+            f"{' and '.join(map(str, sorted(sizes)))}. What is not of an example belongs into the model or the loss."
+        )
 
     def split(path, leaf):
         leaf = jnp.asarray(leaf)

@@ -41,6 +41,7 @@ def test_a_form_that_cannot_run_is_in_the_table_with_its_reason(capsys):
 def test_the_roofline_is_the_longer_of_two_times():
     """By hand, for a v5e: a product of 4096³ is bound by operations, a softmax by bytes; going back takes two products more."""
     assert peaks("TPU v5 lite") == (197e12, 819e9) and peaks("TPU v5p") == (459e12, 2765e9) and peaks("a toaster") is None
+    assert peaks("TPU v5") == peaks("TPU v5p") and peaks("NVIDIA A100-SXM4-80GB") == (312e12, 2039e9)
     product = matmul_case(4096)
     arrays = [jax.ShapeDtypeStruct(shape, jnp.bfloat16) for shape in product.shapes]
     y = jax.eval_shape(product.kernel, *arrays)

@@ -72,6 +72,41 @@ def test_outside_of_jit_the_layers_themselves_move(way):
     assert [int(layer.dropout.rngs.count[...]) for layer in ours.layers] == [1, 1, 1]
 
 
+@every_way
+def test_in_evaluation_mode_layers_are_left_alone_and_may_be_held_by_others(way):
+    """As by a jit or a gradient around a model that it does not take as an argument."""
+    stack = Stack()
+    for layer in stack.layers:
+        layer.eval()
+    before = numbers(nnx.state(stack))
+    y, slope = jax.jit(jax.value_and_grad(lambda x: stack(x, **way).sum()))(X)
+    expected, right = jax.value_and_grad(lambda x: stack(x).sum())(X)
+    np.testing.assert_allclose(y, expected, rtol=1e-5)
+    np.testing.assert_allclose(slope, right, rtol=1e-5, atol=1e-6)
+    for one, other in zip(numbers(nnx.state(stack)), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+class Noisy(nnx.Module):
+    """A layer that draws from random numbers that others may draw from, too."""
+
+    def __init__(self, rngs):
+        self.rngs = rngs
+
+    def __call__(self, x):
+        return x + jax.random.normal(self.rngs.noise(), x.shape)
+
+
+def test_layers_that_share_what_a_call_moves_go_without_scan():
+    def noise(**way):
+        rngs = nnx.Rngs(noise=0)
+        return in_turn(List([Noisy(rngs) for _ in range(3)]), jnp.zeros(4), **way)
+
+    np.testing.assert_allclose(noise(rematerialize=True), noise(), rtol=1e-6)
+    with pytest.raises(ValueError, match="each layer with its own random numbers and running averages; these layers of Noisy"):
+        noise(scan=True)
+
+
 def gradient_of(depth, features=32, examples=512, **way):
     """A gradient to be compiled, and its arguments: all of them, for XLA would draw the masks of a constant key itself."""
     graphdef, weights, moving = nnx.split(Stack(depth, features), nnx.Param, ...)

@@ -307,6 +307,17 @@ def test_the_size_of_the_batches_changes_no_prediction(batch_size):
     np.testing.assert_allclose(predict(model, x, batch_size=batch_size, method="features"), model.features(x), atol=1e-6)
 
 
+def test_a_method_may_predict_several_things():
+    class Two(nnx.Module):
+        def __call__(self, x):
+            return {"sum": x.sum(1), "twice": 2 * x}
+
+    x = np.arange(14, dtype=np.float32).reshape(7, 2)
+    both = predict(Two(), x, batch_size=3)
+    np.testing.assert_array_equal(both["sum"], x.sum(1))
+    np.testing.assert_array_equal(both["twice"], 2 * x)
+
+
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_prediction_leaves_the_model_as_it_is(mode):
     model = restless()

@@ -44,3 +44,12 @@ def test_what_goes_in_has_the_type_of_what_comes_out():
     state = nothing_seen(2)
     after = jax.eval_shape(update_moments, state, jnp.ones((5, 2)))
     assert [(leaf.shape, leaf.dtype) for leaf in after] == [(leaf.shape, leaf.dtype) for leaf in state]
+
+
+def test_narrow_numbers_are_summed_in_what_the_moments_have():
+    x = jnp.full((4, 1), 1001.0, jnp.float32)
+    wide = update_moments(nothing_seen(1), x.astype(jnp.bfloat16))
+    assert wide[1].dtype == jnp.float32 and float(wide[1][0]) == float(jnp.bfloat16(1001.0))
+    narrow = jnp.array(0), *(jnp.zeros(1, jnp.bfloat16) for _ in range(2))
+    after = jax.eval_shape(update_moments, narrow, x)
+    assert [leaf.dtype for leaf in after] == [leaf.dtype for leaf in narrow]

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 from flax import nnx
 
@@ -163,3 +164,32 @@ def test_a_precision_that_cannot_hold_small_gradients_is_refused(dtype):
         ValueError, match=rf"compute_dtype with the range of float32, such as jnp\.bfloat16, got {jnp.dtype(dtype)}"
     ):
         fit(network(), batches(), optimizer=ADAM, steps=1, compute_dtype=dtype)
+
+
+def test_a_number_that_is_of_no_example_is_not_cut():
+    """Six weights of classes beside twelve examples: two parts of three would be taken for the weights of three classes."""
+    with pytest.raises(ValueError, match=r"fit\(accumulate=2\) expects arrays with one number of examples .*, got 6 and 12\."):
+        parts_of({"x": jnp.zeros(12), "weights": jnp.zeros(6)}, 2)
+
+
+def test_a_forward_pass_that_adds_variables_is_refused():
+    class Adding(nnx.Module):
+        def __init__(self):
+            self.weight = nnx.Param(jnp.ones(4))
+
+        def __call__(self, x):
+            y = x @ self.weight[...]
+            self.seen = nnx.Intermediate(y)
+            return y
+
+    def loss(model, batch):
+        return model(batch["image"]).mean()
+
+    with pytest.raises(ValueError, match="keeps the variables of the model as they are; that of Adding adds or removes some"):
+        fit(Adding(), batches(), loss=loss, optimizer=ADAM, steps=2)
+
+
+def test_an_optimizer_may_remember_where_the_weights_began():
+    model = network()
+    history = fit(model, batches(), optimizer=optax.contrib.prodigy(), steps=3, log_every=1)
+    assert np.isfinite(history["loss"]).all()
