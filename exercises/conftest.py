@@ -33,6 +33,7 @@ ADVICE = {
     r"NonConcreteBooleanIndexError": (
         "x[mask] under jit, which has to know how many rows come out: multiply by the mask, or by jax.nn.one_hot of the labels"
     ),
+    r"__jax_array__": "in this test a loss only stands for one on a device, and jnp cannot take it: keep losses as they are",
     r"Singular matrix": "a matrix without an inverse: np.linalg.pinv takes the pseudo-inverse, if that is what is asked for",
     r"[Ii]ncompatible shapes for broadcasting": "keepdims=True keeps the reduced axis, so that the shapes fit",
 }

@@ -27,7 +27,7 @@ def data_parallel_step(
       The new parameters, the same on every device, and the loss of the whole batch before the step.
 
     Raises:
-      ValueError: if the axis `data` does not divide the batch.
+      ValueError: if the axis `data` does not divide the batch; its first line names both numbers.
 
     Reference: Goyal et al. 2017, "Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour", section 2; the mean over devices
       is an all-reduce.

@@ -1,5 +1,7 @@
 """What `data_parallel_step` must do, on four devices: those that are there, or a CPU that stands for them."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,9 +25,10 @@ def data_parallel_step(answer):
 
 @pytest.fixture(scope="module")
 def mesh():
-    devices = (jax.devices() if jax.device_count() > 1 else jax.devices("cpu"))[:4]
+    devices = (jax.devices() if jax.device_count() >= 4 else jax.devices("cpu"))[:4]
     if len(devices) < 4:
-        pytest.skip(f"{len(devices)} devices here, and JAX is in use already: run these tests in a process of their own")
+        command = "JAX_PLATFORMS=cpu python -m pytest exercises/11_scale/test_data_parallel_step.py"
+        pytest.skip(f"these tests need four devices, and JAX, in use already, has {len(devices)} here: {command}")
     return jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,), devices=devices)
 
 
@@ -54,6 +57,7 @@ def test_four_examples_by_hand(data_parallel_step, mesh):
     call = f"{CALL} with loss = mean of (w − x)², w = 0 and x = [2, 4, 6, 8], one example on each device"
     params, value = expect_pair(step, call)
     because = "the devices' gradients are −4, −8, −12 and −16: their mean is −10, and 0 − 0.1 · (−10) = 1"
+    because += " (4 would be their sum: psum, or JAX's own sum, which check_vma=False turns off)"
     expect(params["w"], 1.0, f"{call}, and looked at w", because)
     because = "the devices' losses are 4, 16, 36 and 64: of the whole batch their mean"
     expect(value, 30.0, f"{call}, and looked at the loss", because)
@@ -101,7 +105,14 @@ def test_a_batch_that_the_devices_do_not_divide_is_refused(data_parallel_step, m
     batch = {"x": X[:examples], "y": np.zeros(examples, np.float32)}
     because = f"{examples} examples do not make four equal parts, and of unequal ones the mean of means is not the mean"
     call = f"{CALL} with {examples} examples and 4 devices"
-    expect_refusal(lambda: data_parallel_step(network, PARAMS, batch, mesh=mesh, learning_rate=0.1), call, because)
+
+    def attempt():
+        return data_parallel_step(network, PARAMS, batch, mesh=mesh, learning_rate=0.1)
+
+    first = expect_refusal(attempt, call, because).partition("\n")[0]
+    because = "who reads it wants to know what to change; shard_map refuses such a batch, too, and says the numbers far below"
+    both = {examples, 4} <= {int(number) for number in re.findall(r"\d+", first)}
+    expect_that(both, call, f"a ValueError that begins: {first}", f"one whose first line names {examples} and 4", because)
 
 
 def test_ten_steps_in_one_program(data_parallel_step, mesh):

@@ -1,4 +1,6 @@
-"""What `training_loop` must do. Its losses write down when somebody waits for them, as a device's losses cannot."""
+"""What `training_loop` must do. Its states and losses write down when somebody waits for them, as a device's cannot."""
+
+from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -14,29 +16,31 @@ def training_loop(answer):
 
 
 class Diary:
-    """A step whose losses are 0, 1, 2, …, and what happened: ("queued", i) and ("waited", i), in order."""
+    """A step whose losses are 0, 1, 2, …, and what happened in order: ("queued", i), and waits: ("loss", i), ("state", i)."""
 
     def __init__(self):
         self.events = []
+        self.given_to_jnp = set()
 
     def step(self, state, batch):
         self.events.append(("queued", batch))
-        return state + 1, Loss(self, batch)
+        return OnDevice(self, "state", state.hidden + 1), OnDevice(self, "loss", batch)
 
-    def queued(self, event=None):
-        """How many steps had been queued by then."""
-        until = self.events.index(event) if event else len(self.events)
-        return sum(kind == "queued" for kind, _ in self.events[:until])
+    def queued(self, event):
+        """How many steps had been queued when somebody first waited for this; None if nobody did."""
+        if event not in self.events:
+            return None
+        return sum(kind == "queued" for kind, _ in self.events[: self.events.index(event)])
 
 
-class Loss:
+class OnDevice:
     """A number that stands for one on a device: whatever needs its value has to wait for it."""
 
-    def __init__(self, diary, value):
-        self.diary, self.hidden = diary, value
+    def __init__(self, diary, kind, value):
+        self.diary, self.kind, self.hidden = diary, kind, value
 
     def value(self):
-        self.diary.events.append(("waited", self.hidden))
+        self.diary.events.append((self.kind, self.hidden))
         return self.hidden
 
     def copy_to_host_async(self):
@@ -50,6 +54,7 @@ class Loss:
         return np.array(self.value(), dtype or np.float32)
 
     def __jax_array__(self):
+        self.diary.given_to_jnp.add((self.kind, self.hidden))
         return jnp.float32(self.value())
 
     def __float__(self):
@@ -71,12 +76,17 @@ class Loss:
         return self.value() > other
 
     def __repr__(self):
-        return "a loss on the device"
+        return f"a {self.kind} on the device"
 
 
 def run(training_loop, steps, log_every):
     diary = Diary()
-    return diary, training_loop(diary.step, 0, iter(range(steps)), log_every=log_every)
+    return diary, training_loop(diary.step, OnDevice(diary, "state", 0), iter(range(steps)), log_every=log_every)
+
+
+def when_due(i, steps, log_every):
+    """How many steps are queued when loss i is fetched, or the state behind that step may be waited for."""
+    return min((i // log_every + 1) * log_every, steps)
 
 
 def expect_pair(got, call):
@@ -101,14 +111,18 @@ def test_no_loss_is_waited_for_before_its_time(training_loop, steps, log_every):
     call = f"training_loop(step, state, {steps} batches, log_every={log_every})"
     diary, got = run(training_loop, steps, log_every)
     state, losses = expect_pair(got, call)
-    expect_that(state == steps, f"{call} with a state that counts", state, f"{steps}", "each step begins where the last ended")
+    count = getattr(state, "hidden", state)
+    expect_that(count == steps, f"{call} with a state that counts", count, f"{steps}", "each step begins where the last ended")
     expect(losses, np.arange(steps), f"{call} with losses 0, 1, 2, …", "the last ones too, where log_every does not divide")
-    for i in range(steps):
-        due = min((i // log_every + 1) * log_every, steps)
-        by_then = diary.queued(("waited", i))
-        because = "float(), print, == and their like wait until the device is done; meanwhile nothing is queued, and it idles"
-        came = f"with a wait for loss {i} when {by_then} of the steps were queued"
-        expect_that(by_then >= due, call, came, f"no such wait before {due} are queued", because)
+    for i, kind in product(range(steps), ("loss", "state")):
+        due = when_due(i, steps, log_every)
+        event = kind, i if kind == "loss" else i + 1
+        by_then = diary.queued(event)
+        because = "float(), print, == and block_until_ready wait for the device; meanwhile nothing is queued, and it idles"
+        if event in diary.given_to_jnp:
+            because = "here a loss only stands for one on a device, and to give it to jnp is to wait: keep losses as they are"
+        came = f"with a wait for {kind} {event[1]} when {by_then} of the steps were queued"
+        expect_that(by_then is None or by_then >= due, call, came, f"no such wait before {due} are queued", because)
 
 
 @pytest.mark.parametrize(("steps", "log_every"), [(6, 2), (7, 3)], ids=str)
@@ -116,8 +130,10 @@ def test_losses_are_fetched_when_it_is_time_and_once(training_loop, steps, log_e
     call = f"training_loop(step, state, {steps} batches, log_every={log_every})"
     diary, _ = run(training_loop, steps, log_every)
     for i in range(steps):
-        due = min((i // log_every + 1) * log_every, steps)
-        by_then = diary.queued(("waited", i))
+        due = when_due(i, steps, log_every)
+        by_then = diary.queued(("loss", i))
+        never = f"losses of which loss {i} was never fetched"
+        expect_that(by_then is not None, call, never, "every loss", "losses come back as numbers on the host")
         because = "Python may not run ahead for ever: what is queued takes memory, and a loss that is NaN is seen too late"
         expect_that(
             by_then <= due,
@@ -126,9 +142,9 @@ def test_losses_are_fetched_when_it_is_time_and_once(training_loop, steps, log_e
             f"it when {due} were",
             because,
         )
-    waits = [i for kind, i in diary.events if kind == "waited"]
-    because = "what was fetched need not be fetched again"
-    expect_that(len(waits) <= 2 * steps, call, f"with {len(waits)} waits", f"{steps} losses, each fetched once", because)
+    waits = sum(kind == "loss" for kind, _ in diary.events)
+    because = "what was fetched need not be fetched again; only a loss that was waited for may be fetched after that"
+    expect_that(waits <= 2 * steps, call, f"with {waits} waits for {steps} losses", "two for each at most", because)
 
 
 def test_a_batch_is_taken_when_its_step_is_queued(training_loop):
@@ -152,11 +168,10 @@ def test_a_batch_is_taken_when_its_step_is_queued(training_loop):
 
 
 def test_no_batches_and_no_losses(training_loop):
-    call = "training_loop(step, 7, [])"
-    _, got = run(training_loop, 0, 2)
-    state, losses = expect_pair(got, call)
+    call = "training_loop(step, 7, iter([]), log_every=2)"
+    state, losses = expect_pair(training_loop(Diary().step, 7, iter([]), log_every=2), call)
     expect(losses, np.zeros(0), call, "an array without numbers")
-    expect_that(state == 0, call, state, "the state as it was", "nothing was trained")
+    expect_that(state == 7, call, state, "the state as it was", "nothing was trained")
 
 
 @pytest.mark.parametrize("log_every", [0, -1])

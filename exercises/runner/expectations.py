@@ -58,16 +58,16 @@ def expect_that(holds: Any, call: str, returned: Any, expected: str, because: st
         raise AssertionError(explain(call, returned_value(returned), expected, because))
 
 
-def expect_refusal(attempt: Callable[[], Any], call: str, because: str = "") -> None:
-    """Asserts that a call raises a ValueError.
+def expect_refusal(attempt: Callable[[], Any], call: str, because: str = "") -> str:
+    """Asserts that a call raises a ValueError, and returns what that says.
 
     Raises:
       AssertionError: with the call, what came in its place and the reason, if it raises none, or another exception.
     """
     try:
         returned = attempt()
-    except ValueError:
-        return
+    except ValueError as error:
+        return str(error)
     except (TypeError, IndexError, KeyError) as error:  # the words of NumPy or jax, who do not know what was asked for
         came = f"nothing: it stopped with {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
     else:

@@ -111,6 +111,14 @@ def uphill(loss, params, batch, *, mesh, learning_rate):
     return _on_devices(step, params, batch, mesh)
 
 
+def refusal_left_to_shard_map(loss, params, batch, *, mesh, learning_rate):
+    def step(params, part):
+        value, gradient = jax.lax.pmean(jax.value_and_grad(loss)(params, part), "data")
+        return _descend(params, gradient, learning_rate), value
+
+    return _on_devices(step, params, batch, mesh)
+
+
 def rest_of_the_batch_dropped(loss, params, batch, *, mesh, learning_rate):
     devices = mesh.shape["data"]
     batch = jax.tree.map(lambda array: np.resize(array, (max(len(array) // devices, 1) * devices, *array.shape[1:])), batch)

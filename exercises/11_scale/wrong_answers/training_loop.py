@@ -36,6 +36,14 @@ def waits_for_each_step(step, state, batches, *, log_every=50):
     return _loop(step, state, batches, log_every, jax.block_until_ready)
 
 
+def waits_for_the_state(step, state, batches, *, log_every=50):
+    def step_and_wait(state, batch):
+        state, loss = step(state, batch)
+        return jax.block_until_ready(state), loss
+
+    return _loop(step_and_wait, state, batches, log_every, lambda loss: loss)
+
+
 def prints_each_step(step, state, batches, *, log_every=50):
     def look(loss):
         with contextlib.redirect_stdout(io.StringIO()):
