@@ -13,10 +13,11 @@
 # and one has to know what is sent, how much, and when.
 #
 # By the end you will have split a batch by hand, written a training step for eight devices, read from a compiled program how
-# many bytes they exchange, and met the three traps that make eight chips wait for one line of Python.
+# many bytes they exchange, and met three traps: what is compiled again and again, a host that waits, a tracer that leaks.
 #
-# Needed: lessons 01 (jit, gradients), 03 (training) and 10 (bytes). Time: half a minute to run on two cores. No chip is needed:
-# where there is only one device, a CPU stands for eight. That shows everything but speed.
+# Needed: lessons 01 (jit, gradients), 03 (training), 04 (momentum), 08 and 09 (the GPT in a table) and 10 (bytes). Time: half a
+# minute to run on two cores. No chip is needed: where there is only one device, a CPU stands for eight. That shows everything
+# but speed.
 
 # %%
 # On Colab or Kaggle: fetch the course, install only what is missing, check the accelerator. Anywhere else: nothing.
@@ -66,10 +67,10 @@ _ = nn.training.enable_compilation_cache()
 # %% [markdown]
 # ## A session begins
 #
-# The most common fault in a TPU classroom makes no noise: the chip is there, something replaced a part of JAX, and JAX computes
-# on the CPU, slowly and without a word. So a session begins with questions: which versions, which platform, how many devices,
-# does a first function run? And where the machine says that it has a chip and JAX does not see it, that is an error, now, and
-# not a riddle an hour later. (On Colab and Kaggle the first cell has asked already.)
+# One fault in a TPU classroom makes no noise: the chip is there, something replaced a part of JAX, and JAX computes on the CPU,
+# slowly and without a word. So a session begins with questions: which versions, which platform, how many devices, does a first
+# function run? And where the machine says that it has a chip and JAX does not see it, that is an error, now, and not a riddle
+# an hour later. (On Colab and Kaggle the first cell has asked already.)
 #
 # How many devices a CPU stands for has to be said before JAX is first used, which is what the next lines are about.
 
@@ -80,7 +81,10 @@ except ValueError:  # JAX is in use: the first cell has asked it for its devices
     if jax.default_backend() == "cpu" and jax.device_count() == 1:
         clear_backends()
         nn.training.virtual_cpu_devices(8)
+total = jax.jit(lambda x: (x @ x).sum())(jnp.ones((128, 128)))
+assert float(total) == 128**3, "a product of ones"
 several = jax.device_count() > 1
+# One chip alone: use the CPU's virtual devices, for everything below.
 devices = jax.devices() if several else jax.devices("cpu")
 devices = devices[: 2 ** int(np.log2(min(len(devices), 8)))]  # 8, 4, 2 or 1: they divide what is split below
 jax.config.update("jax_default_device", devices[0])
@@ -89,10 +93,8 @@ print("Python", sys.version.split()[0], *(f"· {name} {metadata.version(name)}" 
 print(
     f"{jax.device_count()} × {jax.devices()[0].device_kind} ({jax.default_backend()}); the lesson uses {len(devices)} devices"
 )
-total = jax.jit(lambda x: (x @ x).sum())(jnp.ones((128, 128)))
-assert float(total) == 128**3, "a product of ones"
 bootstrap.check_accelerator(bootstrap.expected_accelerator(dict(os.environ)), jax.default_backend())
-print("a first jitted function ran, and no accelerator is missing. Were one:")
+print(f"a first jitted function ran on {total.devices()}, and no accelerator is missing. Were one:")
 try:
     bootstrap.check_accelerator("TPU", "cpu")
 except RuntimeError as error:
@@ -105,8 +107,13 @@ except RuntimeError as error:
 # ## Where an array lies
 #
 # Devices stand in a **mesh**: a grid whose axes have names. Ours has the axes `data` and `model`. A `PartitionSpec` says for
-# each axis of an array over which axis of the mesh it is split; where it says nothing, the array is whole on all of them. Draw
-# which device has which part of an array of 8 rows and 16 columns.
+# each axis of an array over which axis of the mesh it is split; where it says nothing, the array is whole on all of them. Mesh
+# and spec together are a `NamedSharding`. `jax.device_put` lays an array out so: what one device then has of it is a **shard**,
+# and an array that is whole on every device is **replicated**. (`AxisType.Auto` leaves it to XLA how results in between are
+# split.)
+#
+# Draw which device has which part of an array of 8 rows and 16 columns. The last picture splits over one axis of a mesh that
+# has two: there each part lies on several devices.
 
 # %%
 count = len(devices)
@@ -120,29 +127,31 @@ def mesh_of(model):
 
 
 mesh, grid = mesh_of(1), mesh_of(columns)
-layouts = {
-    "PartitionSpec()\nwhole on each": (mesh, PartitionSpec()),
-    "PartitionSpec('data')\nrows split": (mesh, PartitionSpec("data")),
-    "PartitionSpec(None, 'data')\ncolumns split": (mesh, PartitionSpec(None, "data")),
-    f"PartitionSpec('data', 'model')\nmesh of {count // columns} × {columns}": (grid, PartitionSpec("data", "model")),
-}
-_, axes = plt.subplots(1, len(layouts), figsize=(9.6, 2.6))
-for axis, (name, (where, spec)) in zip(axes, layouts.items(), strict=True):
+layouts = [
+    ("PartitionSpec()", mesh, PartitionSpec()),
+    ("PartitionSpec('data')", mesh, PartitionSpec("data")),
+    ("PartitionSpec(None, 'data')", mesh, PartitionSpec(None, "data")),
+    ("PartitionSpec('data', 'model')", grid, PartitionSpec("data", "model")),
+    ("PartitionSpec('data')", grid, PartitionSpec("data")),
+]
+pale = 0.5 + np.array([to_rgb(colour) for colour in figures.COLOURS]) / 2  # to be written on
+_, axes = plt.subplots(1, len(layouts), figsize=(11, 2.6))
+for axis, (name, where, spec) in zip(axes, layouts, strict=True):
     array = jax.device_put(np.zeros((8, 16), np.float32), NamedSharding(where, spec))
-    owners = np.full(array.shape, -1)
-    for number, shard in enumerate(array.addressable_shards):
-        rows, across = np.arange(8)[shard.index[0]], np.arange(16)[shard.index[1]]
-        owners[np.ix_(rows, across)] = number
-        label = "all" if array.is_fully_replicated else str(number)
-        if number == 0 or not array.is_fully_replicated:
-            axis.text(across.mean(), rows.mean(), label, ha="center", va="center", color="white", fontsize=9)
-    colours = np.array([to_rgb(colour) for colour in figures.COLOURS])
-    axis.imshow(np.full((8, 16, 3), 0.45) if array.is_fully_replicated else colours[owners], aspect="auto")
-    axis.set(title=name, xticks=[], yticks=[])
-    axis.title.set_fontsize(8.5)
+    owners, place = {}, np.zeros((8, 16), int)
+    for shard in array.addressable_shards:
+        owners.setdefault(str(shard.index), []).append(str(shard.device.id))
+        place[shard.index] = list(owners).index(str(shard.index))
+    axis.imshow(pale[place], aspect="auto")
+    for number, ids in enumerate(owners.values()):
+        row, column = np.argwhere(place == number).mean(0)
+        axis.text(column, row, "all" if len(owners) == 1 else ", ".join(ids), ha="center", va="center", fontsize=9)
+    axis.set(xticks=[], yticks=[], **dict(zip(("ylabel", "xlabel"), spec, strict=False)))  # which axis of the mesh splits it
+    size = " × ".join(map(str, where.devices.shape))
+    axis.set_title(f"{name}\nmesh of {size}", fontsize=8.5)
     axis.grid(visible=False)
     part = array.addressable_shards[0].data
-    print(f"{name.splitlines()[0]:32} each device has {part.shape!s:8} of {array.shape}, {part.nbytes} bytes")
+    print(f"{name:30} on {size}: each device has {part.shape!s:8} of {array.shape}, {part.nbytes} bytes")
 plt.show()
 
 # %% [markdown]
@@ -209,10 +218,10 @@ def step(params, part):
     return jax.tree.map(lambda w, g: w - 0.5 * g, params, gradient), value
 
 
-def on_all(step):
+def on_all(step, check=False):
     whole, split = PartitionSpec(), PartitionSpec("data")
-    # check_vma would have JAX sum the gradients of whole params by itself; here we do it, and see it.
-    return jax.jit(jax.shard_map(step, mesh=mesh, in_specs=(whole, split), out_specs=whole, check_vma=False))
+    # The check would have JAX sum the gradients of whole params by itself; here we do it, and see it.
+    return jax.jit(jax.shard_map(step, mesh=mesh, in_specs=(whole, split), out_specs=whole, check_vma=check))
 
 
 after, value = on_all(step)(params, batch)
@@ -233,16 +242,25 @@ copies = [np.asarray(shard.data) for shard in on_all(silent)(params, batch)[0]["
 apart = max(float(abs(copy - copies[0]).max()) for copy in copies)
 print(f"without pmean: {len(copies)} copies of the params that differ by up to {apart:.3f}, and no error")
 assert count == 1 or apart > 1e-3
+try:
+    on_all(silent, check=True)(params, batch)
+    raise AssertionError("JAX should have refused it")
+except ValueError as error:
+    print(f"with the check on, ValueError: {str(error).splitlines()[0]}")
 
 # %% [markdown]
-# Without that line nothing complains! Each device trains a network of its own on an eighth of the data, and what is printed is
-# the first device's. Remember that when numbers are a little worse than they should be.
+# Without that line nothing complains! Each device trains a network of its own on an eighth of the data, and whoever prints such
+# an array sees the first device's copy. Remember that when numbers are a little worse than they should be.
+#
+# It is silent only because `on_all` passes `check_vma=False`. The letters stand for *varying manual axes*: JAX would keep
+# account over which axes of the mesh a value varies. Then it sums the gradients of whole params by itself, and refuses
+# `silent`, whose loss is another on each device while `out_specs` promises one for all.
 #
 # ## `fit` on a mesh
 #
 # The library does not use `shard_map` for this. `fit(mesh=…)` puts the weights on all devices, splits each batch, and calls the
-# same compiled step as ever. From where its arguments lie XLA finds out that a sum over devices is needed, and puts it in. The
-# same seed, the same batches, one device and all:
+# same compiled step as ever. From where its arguments lie XLA finds out that a sum over devices is needed, and puts it in. (You
+# will see it there below.) The same seed, the same batches, one device and all:
 
 # %%
 momentum = optax.sgd(0.05, momentum=0.9)
@@ -257,14 +275,17 @@ def train(mesh):
 
 alone = jax.make_mesh((1, 1), ("data", "model"), axis_types=(AxisType.Auto, AxisType.Auto), devices=devices[:1])
 histories = {"one device": train(alone), f"{count} devices": train(mesh)}
-_, axis = plt.subplots(figsize=(6.4, 3.4))
+_, (axis, beside) = plt.subplots(1, 2, figsize=(9.4, 3.2))
 for (name, history), style in zip(histories.items(), ("-", ":"), strict=True):
     width, colour = (4, figures.COLOURS[5]) if style == "-" else (2, "black")
     axis.plot(history["step"], history["loss"], style, linewidth=width, color=colour, label=name)
 axis.set(xlabel="step", ylabel="loss", title="The same curve, twice", ylim=(0, None))
 axis.legend()
-plt.show()
 ones, eights = (np.array(history["loss"]) for history in histories.values())
+beside.plot(histories["one device"]["step"], np.maximum(abs(ones / eights - 1), 1e-9), "o", markersize=4)  # 0 has no place
+beside.axhline(2**-24, color="0.4", linewidth=1, linestyle="--")  # what rounding one number to float32 may change
+beside.set(xlabel="step", yscale="log", title="Difference / loss (dashed: one rounding; 1e-9: none)", ylim=(5e-10, None))
+plt.show()
 print(f"after 150 steps the loss is {ones[-1]:.4f} and {eights[-1]:.4f}")
 print(f"along the way the two differ by at most {abs(ones / eights - 1).max():.1e} of the loss")
 assert np.allclose(ones, eights, rtol=1e-2), "one training, not two"
@@ -275,12 +296,12 @@ assert np.allclose(ones, eights, rtol=1e-2), "one training, not two"
 
 # %%
 wanted = 60
-for examples in (64, wanted, count * (wanted // count)):
+for examples in (64, wanted, count * max(1, wanted // count)):
     part = shard_batch({"x": np.zeros((examples, 64), np.float32)}, mesh)["x"].addressable_shards[0].data
     print(f"a batch of {examples}: each of {count} devices computes {len(part)}")
 
 # %% [markdown]
-# The numbers are right, and each device does the work of all. So write `count * (wanted // count)`, with `count` from
+# The numbers are right, and each device does the work of all. So write `count * max(1, wanted // count)`, with `count` from
 # `jax.device_count()`, and the same program fits one chip, four or eight.
 #
 # What eight devices *could* do is take the same steps sooner, or take larger batches. Did they take them sooner, here?
@@ -301,10 +322,9 @@ for name, where in (("one device", alone), (f"{count} devices", mesh)):
 print(f"devices that are real: {several and jax.default_backend() != 'cpu'}; cores of this computer: {os.cpu_count()}")
 
 # %% [markdown]
-# If your devices are virtual, this says nothing about chips. Virtual devices on a CPU are not quicker: the same cores do the
-# work of all, and the devices wait for each other on top. (Now and then they come out ahead, where one device alone left a core
-# idle.) We use them to see that a program is *right*, and to count. How much quicker eight real chips are depends on what they
-# send, and this we can count without them.
+# If your devices are virtual, this says nothing about chips. The same cores do the work of all, update eight copies of the
+# weights instead of one, and add eight gradients. We use virtual devices to see that a program is *right*, and to count. How
+# much quicker eight real chips are depends on what they send, and this we can count without them.
 #
 # ## What is sent, and when
 #
@@ -326,14 +346,27 @@ of_batch = sum(leaf.nbytes for leaf in jax.tree.leaves(batch))
 print(f"{collective_bytes(program)}; the params have {weights} bytes, the loss 4, the batch {of_batch}")
 assert count == 1 or collective_bytes(program) == {"all-reduce": weights + 4}
 
+everywhere = NamedSharding(mesh, PartitionSpec())
+found = compiled_text(jax.jit(silent, out_shardings=everywhere), replicate(params, mesh), shard_batch(batch, mesh))
+print(f"`silent` without shard_map, of a batch that is split: {collective_bytes(found)}")
+assert count == 1 or collective_bytes(found) == collective_bytes(program)
+
 # %% [markdown]
-# One exchange in a step, behind the backward pass: each gradient, and the loss. It has the size of the *weights*. The batch is
-# not in it: it was cut before, and its parts never meet.
+# Left of `all-reduce(` stands what comes out, with types and shapes; right of it, by name, what goes in: each gradient, and the
+# loss. One exchange in a step, of the size of the *weights*. The batch is not in it: it was cut before, and its parts never
+# meet. And `silent`, so wrong under `shard_map`, is right under `jit` alone: there `batch` is all of it, only laid out in
+# parts, and XLA puts in the same sum. `fit` does that.
 #
-# There is another way to split. **Tensor parallel** cuts the *network*: of two dense layers in a row, each device has some
-# columns of the first and the same rows of the second. So it computes some of the hidden units, from the whole batch, and a
-# part of every result; the results have to be summed. Now what is sent is *activations*. Which of the two sends less? Take four
-# blocks of two layers, 256 → hidden → 256, and count, for batches and hidden widths of several sizes.
+# We count what a device puts into the sum. On a ring of $n$ devices (they stand in a circle, and each talks to its neighbour)
+# it sends $2 (n - 1) / n$ times that: never more than twice.
+#
+# There is another way to split. **Tensor parallel** cuts the *network*. Take two dense layers in a row, `up` and `down`, with
+# 512 hidden units between them, and eight devices: the one that has the hidden units 0 to 63 has the columns 0 to 63 of `up`
+# and the rows 0 to 63 of `down`. It computes these units for the whole batch, and from them one *term* of each output; an
+# all-reduce adds the eight terms. Now what is sent is *activations*.
+#
+# Which of the two sends less? Take four blocks of two layers, 256 → hidden → 256. Run one step each way, to see that it is the
+# step of one device; then count, for batches and hidden widths of several sizes.
 
 # %%
 FEATURES, BLOCKS = 256, 4
@@ -346,85 +379,127 @@ def blocks_loss(params, batch):
     return (x**2).mean()
 
 
-def sent(split, examples, hidden):
-    """Bytes that a device exchanges in one step of gradient descent."""
+def blocks_step(params, batch):
+    return jax.tree.map(lambda w, g: w - 0.1 * g, params, jax.grad(blocks_loss)(params, batch))
+
+
+def placed(split):
+    """Where the weights of the blocks lie, and where the batch does."""
     if split == "batch":
-        where, specs, of_batch = mesh, {"up": PartitionSpec(), "down": PartitionSpec()}, PartitionSpec("data")
+        where, up, down, of_batch = mesh, PartitionSpec(), PartitionSpec(), PartitionSpec("data")
     else:
-        where, of_batch = mesh_of(count), PartitionSpec()
-        specs = {"up": PartitionSpec(None, "model"), "down": PartitionSpec("model", None)}
-    lying = {name: NamedSharding(where, spec) for name, spec in specs.items()}
+        where, up, down, of_batch = mesh_of(count), PartitionSpec(None, "model"), PartitionSpec("model", None), PartitionSpec()
+    return [{"up": NamedSharding(where, up), "down": NamedSharding(where, down)}] * BLOCKS, NamedSharding(where, of_batch)
+
+
+def sent(split, examples, hidden):
+    """Kind → bytes of what a device exchanges in one step of gradient descent."""
+    lying, of_batch = placed(split)
     shapes = {"up": (FEATURES, hidden), "down": (hidden, FEATURES)}
-    layer = {name: jax.ShapeDtypeStruct(shape, jnp.float32, sharding=lying[name]) for name, shape in shapes.items()}
-    inputs = jax.ShapeDtypeStruct((examples, FEATURES), jnp.float32, sharding=NamedSharding(where, of_batch))
+    layer = {name: jax.ShapeDtypeStruct(shapes[name], jnp.float32, sharding=lying[0][name]) for name in shapes}
+    batch = jax.ShapeDtypeStruct((examples, FEATURES), jnp.float32, sharding=of_batch)
+    return collective_bytes(compiled_text(jax.jit(blocks_step, out_shardings=lying), [layer] * BLOCKS, batch))
 
-    def step(params, batch):
-        gradient = jax.grad(blocks_loss)(params, batch)
-        return jax.tree.map(lambda w, g: w - 0.1 * g, params, gradient)
 
-    text = compiled_text(jax.jit(step, out_shardings=[lying] * BLOCKS), [layer] * BLOCKS, inputs)
-    return sum(collective_bytes(text).values())
-
+draw = jax.random.normal(jax.random.key(2), (2, BLOCKS, FEATURES, 512)) / 16
+blocks = [{"up": up, "down": down.T} for up, down in zip(*draw, strict=True)]
+x = jax.random.normal(jax.random.key(3), (64, FEATURES))
+expected = jax.device_get(jax.jit(blocks_step)(blocks, x))
+moved = largest_gap(expected, blocks)
+for split in ("batch", "network"):
+    lying, of_batch = placed(split)
+    after = jax.jit(blocks_step, out_shardings=lying)(jax.device_put(blocks, lying), jax.device_put(x, of_batch))
+    gap = largest_gap(jax.device_get(after), expected)
+    print(f"{split} split: a step of {moved:.0e}, off from one device by {gap:.0e} at most; sent: {sent(split, 64, 512)}")
+    assert gap < 1e-3 * moved
 
 sizes, widths = (64, 256, 1024, 4096), (128, 512, 2048, 8192)
-by_batch = {split: [sent(split, examples, 512) for examples in sizes] for split in ("batch", "network")}
-by_width = {split: [sent(split, 256, hidden) for hidden in widths] for split in ("batch", "network")}
-print("MiB in a step           " + "".join(f"{examples:9d}" for examples in sizes) + "   examples, 512 hidden units")
+by_batch = {split: [sum(sent(split, examples, 512).values()) for examples in sizes] for split in ("batch", "network")}
+by_width = {split: [sum(sent(split, 256, hidden).values()) for hidden in widths] for split in ("batch", "network")}
+print("\nMiB in a step           " + "".join(f"{examples:9d}" for examples in sizes) + "   examples, 512 hidden units")
 for split, counts in by_batch.items():
     print(f"with the {split:8} split " + "".join(f"{size / 2**20:9.2f}" for size in counts))
 print("\nMiB in a step           " + "".join(f"{hidden:9d}" for hidden in widths) + "   hidden units, 256 examples")
 for split, counts in by_width.items():
     print(f"with the {split:8} split " + "".join(f"{size / 2**20:9.2f}" for size in counts))
+sums = 2 * BLOCKS - 1  # one a block forward, one backward, but for the input of the first block
+crossings = {"examples": 2 * BLOCKS * 512 / sums, "hidden units": sums * 256 / (2 * BLOCKS)}
 _, axes = plt.subplots(1, 2, figsize=(9.4, 3.4), sharey=True)
-for axis, across, found, label in ((axes[0], sizes, by_batch, "examples"), (axes[1], widths, by_width, "hidden units")):
+fixed = "512 hidden units", "256 examples"
+panels = zip(axes, (sizes, widths), (by_batch, by_width), crossings.items(), fixed, strict=True)
+for axis, across, found, (label, crossing), other in panels:
     curves = {f"{split} split": (across, np.array(counts) / 2**20) for split, counts in found.items()}
-    figures.plot_curves(curves, axis=axis, xlabel=label, title=f"Sent in a step, against {label}", logx=True, logy=True)
-axes[0].set_ylabel("MiB")
+    figures.plot_curves(curves, axis=axis, xlabel=label, title=f"Sent in a step, with {other}", logx=True, logy=True)
+    axis.axvline(crossing, color="0.4", linewidth=1, linestyle="--")
+    axis.text(crossing, 0.3, f" {crossing:.0f}", color="0.3")
+axes[0].set(ylabel="MiB", ylim=(0.25, 100))
+axes[0].set_yticks(ticks := (0.5, 1, 2, 4, 8, 16, 32, 64), [f"{tick:g}" for tick in ticks])
+axes[0].minorticks_off()
 plt.show()
 if count > 1:
     assert by_batch["batch"] == [BLOCKS * 2 * FEATURES * 512 * 4] * len(sizes), "the weights, whatever the batch"
     assert by_width["batch"] == [BLOCKS * 2 * FEATURES * hidden * 4 for hidden in widths]
-    assert len(set(by_width["network"])) == 1, "the activations between the blocks, whatever the hidden width"
-    assert by_batch["network"] == [by_batch["network"][0] * examples // 64 for examples in sizes], "in proportion to the batch"
+    assert by_batch["network"] == [sums * examples * FEATURES * 4 for examples in sizes], "activations"
+    assert by_width["network"] == [sums * 256 * FEATURES * 4] * len(widths), "whatever the hidden width"
+    assert sent("batch", 256, 224) == sent("network", 256, 224)
+    print("both send the same:", " or ".join(f"at {crossing:.0f} {label}" for label, crossing in crossings.items()))
 
 # %% [markdown]
-# Two straight answers. With the batch split, what is sent grows with the weights and not with the batch: take *large batches*
-# of a small network. With the network split, it grows with the batch and not with the hidden width: take it where the network
-# is too large for one chip. Large trainings use both, one along each axis of a mesh: `nn.training.partition` and `fit` do that.
+# Neither sends less: the lines cross (at the dashed line). With the batch split, a block sends its gradients, 2 × 256 × hidden
+# numbers, whatever the batch. With the network split, the four blocks send seven arrays of examples × 256, whatever the hidden
+# width: one sum a block forward and one backward, but nobody needs the gradient of the first block's input. So split the batch
+# where batches are large and the network is small; split the network where it is large, or does not fit on one chip. Large
+# trainings do both, one along each axis of a mesh: `nn.training.partition` and `fit` do that.
 #
-# When matters as much as how much. The all-reduce of data parallel comes behind the backward pass, and only the update waits
-# for it. The sums of tensor parallel stand *between* layers, forward and backward: nobody can go on before each of them is
-# done, so they need the fastest wires.
+# When matters as much as how much. The all-reduce of data parallel needs no layer to wait: it can be sent while the backward
+# pass goes on, and only the update waits for it. The sums of tensor parallel stand *between* layers, forward and backward:
+# nobody can go on before each of them is done, so they need the fastest wires.
 #
 # ## One chip, four, sixteen
 #
 # XLA also compiles for chips that are not here. `python -m benchmarks.scaling` compiled training steps of the library's own
 # models for TPU v5e chips, with Adam, and read the same counts from the programs. Each part of the batch has the same size (in
-# some rows twice that), so more chips take larger batches. The table that it wrote lies beside it:
+# the third row of each network, and the sixth of the GPT, twice that), so more chips take larger batches. `held` are the
+# weights, Adam's memory and the batch; `beside` is what a step needs there on top for a while, the activations above all: much
+# for the ResNet, none for the MLP. The table that it wrote lies beside it:
 
 # %%
 scaling = json.loads((root / "benchmarks" / "scaling.json").read_text(encoding="utf-8"))
-print(f"{'':34} chips  data × model   batch   MiB sent   of the weights   MiB held: weights, Adam, batch")
+print(f"{'MiB for each chip':34} chips  data × model   batch      sent   sent / weights      held    beside")
 for row in scaling["rows"]:
-    sent_bytes, split = sum(row["bytes sent"].values()), f"{row['data']} × {row['model']}"
-    sizes_text = f"{sent_bytes / 2**20:10.2f} {sent_bytes / row['bytes of weights']:16.2f}"
-    held = row["bytes of arguments"] / 2**20
-    print(f"{row['network']:34} {row['chips']:5d} {split:>13} {row['batch']:7d} {sizes_text} {held:32.1f}")
+    row["sent"], split = sum(row["bytes sent"].values()), f"{row['data']} × {row['model']}"
+    sizes_text = f"{row['sent'] / 2**20:9.2f} {row['sent'] / row['bytes of weights']:16.2f}"
+    held = f"{row['bytes of arguments'] / 2**20:9.1f} {row['bytes beside them'] / 2**20:9.1f}"
+    print(f"{row['network']:34} {row['chips']:5d} {split:>13} {row['batch']:7d} {sizes_text} {held}")
 for row, other in product(scaling["rows"], repeat=2):
     if row["network"] == other["network"] and row["model"] == other["model"] == 1 < min(row["chips"], other["chips"]):
         assert row["bytes sent"] == other["bytes sent"], "data parallel: the same for any batch and any number of chips"
+gpt = {(row["data"], row["model"], row["batch"]): row for row in scaling["rows"] if row["network"].startswith("GPT")}
+assert gpt[1, 4, 8]["sent"] == gpt[1, 16, 8]["sent"] == gpt[1, 4, 16]["sent"] / 2 == 4 * 2 * (8 * 256) * 256 * 4
+missing = (gpt[4, 1, 32]["bytes of arguments"] - gpt[1, 4, 8]["bytes of arguments"]) // 3  # weights, and Adam's two memories
+assert gpt[4, 4, 32]["sent"] == gpt[1, 4, 8]["sent"] + gpt[4, 1, 32]["sent"] - missing, "activations, and gradients of the rest"
 
 # %% [markdown]
 # Data parallel: what a chip puts into the sum is the size of the weights, for four chips as for sixteen, for twice the batch as
 # for once. (A little more than once, in some: batch normalization sums its means over the whole batch, too, and a GPT's table
-# of tokens gets two gradients, one as input and one as output.) On a ring of $n$ chips each then sends $2 (n - 1) / n$ times as
-# much: never more than twice. That is why data parallel scales so far. These are bytes from compiled programs. Nobody ran them,
-# so there are no seconds here.
+# of tokens gets two gradients, one as input and one as output.) That is why it scales so far, as long as each chip keeps its
+# part of the batch: then its work and its bytes stay the same. With a fixed batch its work shrinks, and its bytes do not. And a
+# batch eight times as large wants another learning rate (Goyal et al. 2017).
+#
+# Tensor parallel, the rows of 1 × 4: four layers, two sums in each, of 8 × 256 tokens with 256 features of 4 bytes, which makes
+# 16 MiB; twice that for twice the batch, and no less on 16 chips. On 4 × 4 chips it is those, and the gradients of what a chip
+# still has. What is won is room: 37.7 MiB are held on every chip where only the batch is split, 19.7 where four chips share the
+# network, 15.1 where sixteen do. No more is won, because only the feed-forward halves are split; all the rest is whole on each
+# chip.
+#
+# These are bytes from compiled programs. Nobody ran them, so there are no seconds here.
 #
 # ## Trap 1: compiled again and again
 #
-# A jitted function is compiled for each *shape* that it meets. Text has any length. Count how often Python traces a function,
-# which is how often it is compiled, for 64 lengths:
+# A jitted function is compiled for each *shape* that it meets. Text has any length. The cure is **buckets**: a few lengths that
+# arrays may have, and each text is filled up with padding to the next of them. The price is work on padding (up to nearly half
+# of it where buckets double, and more below the smallest), and the padding has to be masked, so that it counts for nothing.
+# Count how often Python traces a function, which is how often it is compiled, for 64 lengths:
 
 
 # %%
@@ -451,18 +526,19 @@ assert np.allclose(as_it_is, bucketed, atol=1e-5), "padding is masked: the same 
 assert programs == 64 and few == len(buckets)
 
 # %% [markdown]
-# 64 programs for 64 lengths, against one for each bucket. Here each takes a moment; a large network takes far longer. What else
-# makes a new program: another dtype, another number of arguments, a new `lambda` under `jit` each time. The last batch of an
-# epoch, a little smaller than the others, is a classic. `jax.config.update("jax_log_compiles", True)` has JAX say each time
-# what it compiles: that is how you hunt.
+# 64 programs for 64 lengths, against one for each bucket. Here each takes a moment; a large network takes far longer. (The
+# seconds are those of a first run. Later the programs may come from the disk, the compilation cache.) What else makes a new
+# program: another dtype, another number of arguments, a new `lambda` under `jit` each time. The last batch of an epoch, a
+# little smaller than the others, is a classic. `jax.config.update("jax_log_compiles", True)` has JAX say each time what it
+# compiles: that is how you hunt.
 #
 # ## Trap 2: a host that waits
 #
-# A call of a jitted function returns *before* it is done. Python goes on, prepares the next batch, queues the next step; the
-# device never idles. Until a line needs a number: `float(loss)`, `print(loss)`, `if loss < best`. Then Python waits for the
-# device, and after that the device waits for Python. Let the batches take some time to prepare, and train twice: once as it
-# comes to mind, and once with a loop that fetches its losses in one go. `training_loop` is that loop; `fit` works in the same
-# way.
+# The **host** is the computer that runs Python. A call of a jitted function returns there *before* it is done. Python goes on,
+# prepares the next batch, queues the next step; the device need not idle, as long as batches are ready sooner than steps are
+# done. Until a line needs a number: `float(loss)`, `print(loss)`, `if loss < best`. Then Python waits for the device, and after
+# that the device waits for Python. Let the batches take some time to prepare, and train twice: once as it comes to mind, and
+# once with a loop that fetches ten losses in one go. `training_loop` is that loop; `fit` works in the same way.
 
 # %%
 matrix = jnp.eye(700) * 0.9
@@ -491,23 +567,37 @@ def as_it_comes_to_mind(state, batches):
 
 state = jnp.eye(700)
 slow_step(state, jnp.float32(0))
-spent = {}
-for name, loop in (("float at each step", as_it_comes_to_mind), ("fetched together", partial(training_loop, slow_step))):
+start = time.perf_counter()
+list(prepared(40))
+print(f"{'preparing alone':20} {time.perf_counter() - start:.2f} s for 40 batches")
+together = partial(training_loop, slow_step, log_every=10)
+spent, returned = {}, {}
+for name, loop in (("float at each step", as_it_comes_to_mind), ("fetched together", together)):
     start = time.perf_counter()
-    _, losses = loop(state, prepared(40))
+    _, returned[name] = loop(state, prepared(40))
     spent[name] = time.perf_counter() - start
-    print(f"{name:20} {spent[name]:.2f} s for 40 steps; the last loss {losses[-1]:.2e}")
+    print(f"{name:20} {spent[name]:.2f} s for 40 steps; the last number returned is {returned[name][-1]:.2e}")
+assert np.array_equal(*returned.values()), "the same numbers"
 print(f"the first takes {spent['float at each step'] / spent['fetched together']:.1f} times as long")
 
 # %% [markdown]
-# The numbers are the same, so nothing tells you but the clock. How much it costs depends on the machine; look at yours. On
-# eight chips it is eight that wait.
+# The numbers are the same, so nothing tells you but the clock. With `float` at each step preparing and computing take turns;
+# fetched together, batches are prepared while the device computes. How much that saves depends on the machine; look at yours
+# (with a single chip, this lesson runs on the CPU). On eight chips it is eight that wait.
 #
 # ## Trap 3: a tracer that leaks
 #
-# You want to keep a running mean of the data, so you append to a list inside of a jitted function. While JAX traces, `x` is no
-# array but a **tracer**, a stand-in without a value. The list keeps the stand-in, and the jitted function, when it really runs,
-# runs no Python at all.
+# You met this in lesson 01. Here is where it happens in training: running statistics. You want the mean of all data so far, and
+# append to a list inside of a jitted function. The list keeps a tracer, and the next calls run no Python at all.
+#
+# The cure is the rule of lesson 01, too: what a function remembers is an argument and a result. `update_moments` takes the
+# number of examples, their mean and the sum of their squared differences from it, and returns the new ones. With $n$ examples
+# of mean $m$ and squares $S$ before, and $k$ new ones of mean $m'$ and squares $S'$:
+#
+# $$N = n + k, \qquad \text{mean} = m + \frac{k}{N} (m' - m), \qquad \text{squares} = S + S' + \frac{n k}{N} (m' - m)^2$$
+#
+# The last term is there because squares about another centre $c$ are larger by $n (m - c)^2$, and both sums have to move to
+# the common mean.
 
 # %%
 kept = []
@@ -530,16 +620,16 @@ except jax.errors.UnexpectedTracerError as error:
 assert len(kept) == 1
 
 moments = jnp.zeros((), jnp.int32), jnp.zeros(()), jnp.zeros(())
+update = jax.jit(update_moments)  # once, before the loop: a new jit each time might be a new program each time
 for part in np.arange(12.0, dtype=np.float32).reshape(3, 4):
-    moments = jax.jit(update_moments)(moments, jnp.asarray(part))
+    moments = update(moments, jnp.asarray(part))
 seen_so_far, mean, squares = moments
 print(f"carried along: {seen_so_far} numbers, mean {mean:.2f}, variance {squares / seen_so_far:.2f}")
 assert int(seen_so_far) == 12 and np.isclose(mean, 5.5) and np.isclose(squares / seen_so_far, np.arange(12).var())
 
 # %% [markdown]
-# The cure is the rule of lesson 01: what a function remembers is an argument and a result. `update_moments` takes the number of
-# examples, their mean and their squared differences, and returns the new ones. It also puts the moments of *two devices*
-# together, as it does those of two batches: nothing in the formula knows which came first.
+# Our function takes examples. The same formula puts the moments of *two devices* together, if the other device's three numbers
+# come in place of those of the new examples: nothing in it knows which came first.
 #
 # So: *what changes when one chip becomes eight?* Not the mathematics, and hardly the program. Arrays get a place; a step gets a
 # sum. Whether it pays is decided by bytes: those of the weights, where you split the batch; those of the activations, where you
@@ -547,11 +637,12 @@ assert int(seen_so_far) == 12 and np.isclose(mean, 5.5) and np.isclose(squares /
 #
 # ## Try
 #
-# 1. Let `loss` be the *sum* over examples, not the mean. Which one line of `step` has to change?
-# 2. Split the network of `sent` over `mesh_of(2)`, and the batch over its other axis at once. Predict the bytes for 256
+# 1. Let `loss` be the *sum* over examples, not the mean. Which one line of `step` has to change, so that the step is still that
+#    of one device with this loss?
+# 2. In `placed`, split the network over `mesh_of(2)`, and the batch over its other axis at once. Predict the bytes for 256
 #    examples and 512 hidden units, then count.
-# 3. In `slow_step`, give the state's memory away (`donate_argnums=0`). Does anything change in either loop, and why may `state`
-#    not be used a second time now?
+# 3. In `slow_step`, give the state's memory away (`donate_argnums=0`), and make a new state before each call of a loop. Does
+#    anything change in either, and why may `state` not be used a second time now?
 #
-# **Exercise:** write `data_parallel_step`, `pad_to_bucket`, `update_moments` and `training_loop` yourself. In the folder of the
+# **Exercise:** write `data_parallel_step`, `pad_to_bucket`, `training_loop` and `update_moments` yourself. In the folder of the
 # course, `python -m exercises next` says where to begin, and `python -m pytest exercises/11_scale` tests what you have written.
