@@ -1,6 +1,7 @@
 """`python -m benchmarks`: ours beside its peers, checked and then timed; results as JSON, a picture and tables."""
 
 import argparse
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -27,7 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     for library, reason in missing.items():
         print(f"{library} is left out: {reason}.")
     folder.mkdir(parents=True, exist_ok=True)
-    results = {"machine": machine.header(), "rounds": options.rounds, "left out": missing, "agreement": {}, "runs": []}
+    asked_for = shlex.join(sys.argv[1:] if arguments is None else arguments)
+    results = {"command": f"python -m benchmarks {asked_for}".strip(), "machine": machine.header(), "rounds": options.rounds}
+    results |= {"left out": missing, "agreement": {}, "runs": []}
     with tempfile.TemporaryDirectory() as scratch:
         print("Do all compute the same?")
         for workload in chosen:

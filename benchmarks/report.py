@@ -110,6 +110,7 @@ def _header(results: Results) -> str:
         for cores in sorted({run["cores"] for run in results["runs"]})
     }
     lines = [
+        f"- Command: `{results['command']}`.",
         f"- Machine: {facts['processor']}, {facts['cores']} cores, {facts['memory']}; {caches}; {facts['system']}.",
         f"- Versions: {versions}.",
         f"- Set for all: {', '.join(f'`{name}={value}`' for name, value in facts['settings'].items())}.",

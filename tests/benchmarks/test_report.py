@@ -51,6 +51,7 @@ def run_of(name, family, size, cores, speed=1.0):
 def results():
     growing = [run_of(f"attention-{size}", "attention", size, 1, size / 100) for size in (512, 256)]
     return {
+        "command": "python -m benchmarks --rounds 6",
         "machine": machine.header(),
         "rounds": 6,
         "left out": {"Keras": "keras is not installed"},
