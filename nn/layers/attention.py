@@ -54,8 +54,8 @@ def attention_weights(query: Queries, key: Keys, *, mask: Mask | None = None, is
             f"query.shape={query.shape} and key.shape={key.shape}."
         )
     key = jnp.repeat(key, heads // kv_heads, axis=-2)
-    exact = jnp.promote_types(jnp.promote_types(query.dtype, key.dtype), jnp.float32)
-    scores = jnp.einsum("...qhd,...khd->...hqk", query, key, preferred_element_type=exact) / math.sqrt(query.shape[-1])
+    scores = jnp.einsum("...qhd,...khd->...hqk", query, key) / math.sqrt(query.shape[-1])
+    scores = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
     if is_causal:
         causal = causal_mask(query.shape[-3], key.shape[-3])
         mask = causal if mask is None else jnp.logical_and(*_same_rank(mask, causal))
