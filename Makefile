@@ -99,7 +99,7 @@ endif
 	@touch $@
 
 # Keras and PyTorch, which nothing else needs. PyTorch's build for CPUs alone is smaller:
-# make benchmark TORCH="torch --index-url https://download.pytorch.org/whl/cpu"
+# make benchmark TORCH="torch --index-url ADDRESS"
 TORCH := torch
 .venv-benchmarks/installed: pyproject.toml | .venv/installed
 	@rm -rf .venv-benchmarks && $(python) -m venv .venv-benchmarks
