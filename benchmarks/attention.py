@@ -1,8 +1,8 @@
 """Attention alone: all scores at once cost memory like the square of the length, block by block like the length itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -35,12 +35,14 @@ class Attention(Supervised):
       batch_size: sequences in a batch.
       features: the width.
       heads: attentions side by side.
+      implementation: the form that our layer is told to take; None leaves it to the layer.
     """
 
     length: int = 256
     batch_size: int = 1
     features: int = 256
     heads: int = 4
+    implementation: Literal["reference"] | None = None
     family: str = "attention"
     libraries = (OURS, EQUATION, *LIBRARIES[2:])  # one sequence is not spread over a mesh
     loss = "squares"
@@ -79,7 +81,7 @@ class Attention(Supervised):
         if library == EQUATION:
             from benchmarks.supervised import Ours
 
-            return Ours(_ByEquation(self.length, self.batch_size, self.features, self.heads), optimizer, weights)
+            return Ours(replace(self, implementation="reference"), optimizer, weights)
         return super().program(library, optimizer, weights)
 
     def ours(self) -> Any:
@@ -88,13 +90,13 @@ class Attention(Supervised):
         from nn import layers
 
         class Network(nnx.Module):
-            def __init__(self, features, heads, rngs):
-                self.attention = layers.MultiHeadAttention(heads, features, rngs=rngs)
+            def __init__(self, features, heads, implementation, rngs):
+                self.attention = layers.MultiHeadAttention(heads, features, implementation=implementation, rngs=rngs)
 
             def __call__(self, x):
                 return self.attention(x, is_causal=True)
 
-        return Network(self.features, self.heads, nnx.Rngs(0))
+        return Network(self.features, self.heads, self.implementation, nnx.Rngs(0))
 
     def flax_nnx(self, weights: Weights) -> Any:
         import jax.numpy as jnp
@@ -152,25 +154,6 @@ class Attention(Supervised):
 
         flat = {name: _without_heads(name, array, self.features) for name, array in weights.items()}
         return into_pytorch(Network(self.features, self.heads), flat)
-
-
-@dataclass(frozen=True)
-class _ByEquation(Attention):
-    """The same layer with all scores at once, which by itself it leaves to short sequences."""
-
-    def ours(self) -> Any:
-        from flax import nnx
-
-        from nn import layers
-
-        class Network(nnx.Module):
-            def __init__(self, features, heads, rngs):
-                self.attention = layers.MultiHeadAttention(heads, features, implementation="reference", rngs=rngs)
-
-            def __call__(self, x):
-                return self.attention(x, is_causal=True)
-
-        return Network(self.features, self.heads, nnx.Rngs(0))
 
 
 def _without_heads(name: str, array: np.ndarray, features: int) -> np.ndarray:
