@@ -280,7 +280,8 @@ def fit_adversarial(
     # The step gives the memory of its input back for its output. A copy keeps the arrays of others who share the weights.
     mesh = mesh_to_use("fit_adversarial", mesh, (g, d, g_rest, d_rest))
     g, d, g_rest, d_rest = replicate(jax.tree.map(jnp.copy, (g, d, g_rest, d_rest)), mesh)
-    memory = (generator_optimizer.init(g), discriminator_optimizer.init(d))
+    # As in `fit`: an optimizer may remember where the weights began.
+    memory = jax.tree.map(jnp.copy, (generator_optimizer.init(g), discriminator_optimizer.init(d)))
     state = replicate(((g, d), memory, (g_rest, d_rest, jax.random.key(seed))), mesh)
     step = _compiled_step(
         g_graph,
