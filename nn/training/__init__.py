@@ -5,7 +5,6 @@ from nn.training.adversarial import NON_SATURATING as NON_SATURATING
 from nn.training.adversarial import WASSERSTEIN as WASSERSTEIN
 from nn.training.adversarial import AdversarialLoss as AdversarialLoss
 from nn.training.adversarial import discriminator_objective as discriminator_objective
-from nn.training.adversarial import fit_adversarial as fit_adversarial
 from nn.training.adversarial import gradient_penalty as gradient_penalty
 from nn.training.adversarial import hinge_discriminator_loss as hinge_discriminator_loss
 from nn.training.adversarial import hinge_generator_loss as hinge_generator_loss
@@ -15,6 +14,7 @@ from nn.training.adversarial import non_saturating_generator_loss as non_saturat
 from nn.training.adversarial import saturating_generator_loss as saturating_generator_loss
 from nn.training.adversarial import wasserstein_discriminator_loss as wasserstein_discriminator_loss
 from nn.training.adversarial import wasserstein_generator_loss as wasserstein_generator_loss
+from nn.training.adversarial_loop import fit_adversarial as fit_adversarial
 from nn.training.checkpoints import CheckpointMismatchError as CheckpointMismatchError
 from nn.training.checkpoints import TrainingCheckpoints as TrainingCheckpoints
 from nn.training.checkpoints import load_weights as load_weights

@@ -30,7 +30,7 @@ def softmax_cross_entropy(logits: Float[Array, "*batch classes"], labels: Int[Ar
     Reference: Bishop 2006, "Pattern Recognition and Machine Learning", eq. 4.108.
     """
     require_labels("softmax_cross_entropy", logits, labels)
-    logits = _widened(logits)
+    logits = widened(logits)
     shifted = logits - logits.max(-1, keepdims=True)
     log_normalizer = jnp.log(jnp.exp(shifted).sum(-1))
     # fill: a label outside the classes must not be clamped to the nearest one. A negative index would wrap around.
@@ -50,7 +50,7 @@ def sigmoid_cross_entropy(logits: Float[Array, "*shape"], labels: Float[Array, "
       ValueError: if the two differ in shape.
     """
     _require_same_shape("sigmoid_cross_entropy", logits, labels)
-    logits = _widened(logits)
+    logits = widened(logits)
     # log σ(z) = −softplus(−z) and log(1 − σ(z)) = −softplus(z); their difference is z.
     return jnp.logaddexp(logits, 0) - labels * logits
 
@@ -64,10 +64,10 @@ def mean_squared_error(
       ValueError: if the two differ in shape.
     """
     _require_same_shape("mean_squared_error", predictions, targets)
-    return ((_widened(predictions) - targets) ** 2).mean(-1)
+    return ((widened(predictions) - targets) ** 2).mean(-1)
 
 
-def _widened(x):
+def widened(x):
     """In float32 or better: a loss in half precision has two or three digits, and a sum of them overflows."""
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
@@ -157,7 +157,7 @@ def masked_mean(losses: Float[Array, "*shape"], mask: Bool[Array | np.ndarray, "
     """
     if losses.size == 0:
         raise ValueError(f"A mean of losses expects at least one, got an empty batch of shape {losses.shape}.")
-    losses = _widened(losses)
+    losses = widened(losses)
     if mask is None:
         return losses.mean()
     _require_same_shape("masked_mean", losses, jnp.asarray(mask))

@@ -44,7 +44,7 @@ def compiled_step(
     """
     update = optax.with_extra_args_support(optimizer).update  # some optimizers watch the loss
 
-    def objective(trainable, frozen, moving, batch):
+    def objective(trainable, moving, batch, frozen):
         # Inside the gradient, so that it comes back in the precision of the weights themselves.
         trainable, frozen, batch = in_precision((trainable, frozen, batch), compute_dtype)
         # A copy: NNX lets only variables made inside the gradient be moved inside it, as running averages are.
@@ -61,15 +61,11 @@ def compiled_step(
             )
         return value, ({"loss": value, **scalars}, moved)
 
-    gradient = jax.grad(objective, has_aux=True)
+    gradient = averaged(jax.grad(objective, has_aux=True), accumulate)
 
     def step(leaves, batch):
         trainable, optimizer_state, (frozen, moving) = jax.tree.unflatten(structure, leaves)
-        if accumulate == 1:
-            gradients, (scalars, moving) = gradient(trainable, frozen, moving, batch)
-        else:
-            parts = parts_of(batch, accumulate)
-            gradients, (scalars, moving) = _averaged(gradient, trainable, frozen, moving, parts, accumulate)
+        gradients, (scalars, moving) = gradient(trainable, moving, batch, frozen)
         updates, optimizer_state = update(gradients, optimizer_state, trainable, value=scalars["loss"])
         trainable = optax.apply_updates(trainable, updates)
         return jax.tree.leaves((trainable, optimizer_state, (frozen, moving))), scalars
@@ -86,21 +82,36 @@ def lying(shardings: Sequence[NamedSharding] | None) -> tuple[list[NamedSharding
     return (list(shardings), NamedSharding(shardings[0].mesh, PartitionSpec())) if shardings else None
 
 
-def _averaged(gradient, trainable, frozen, moving, parts, count: int):
-    """The mean of the gradients and scalars of all parts; what the forward pass moves goes from one part to the next."""
+def averaged(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]:
+    """A gradient for which the batch goes through part by part, in the memory of one part.
 
-    def add(carry, part):
-        total, moving = carry
-        gradients, (scalars, moving) = gradient(trainable, frozen, moving, part)
-        return (jax.tree.map(jnp.add, total, gradients), moving), scalars
+    Args:
+      gradient: maps (trainable, moving, batch, *fixed) to (gradients, (scalars, moving)).
+      parts: into how many `parts_of` cuts the batch; with 1 the gradient comes back as it is.
 
-    (total, moving), scalars = jax.lax.scan(add, (jax.tree.map(jnp.zeros_like, trainable), moving), parts)
-    mean, scalars = jax.tree.map(lambda leaf: leaf / count, total), jax.tree.map(lambda leaf: leaf.mean(0), scalars)
-    return mean, (scalars, moving)
+    Returns:
+      A function of the same: the mean of the gradients and scalars of all parts. What the forward pass moves goes from one part
+      to the next.
+    """
+    if parts == 1:
+        return gradient
+
+    def part_by_part(trainable, moving, batch, *fixed):
+        def add(carry, part):
+            total, moving = carry
+            gradients, (scalars, moving) = gradient(trainable, moving, part, *fixed)
+            return (jax.tree.map(jnp.add, total, gradients), moving), scalars
+
+        nothing = jax.tree.map(jnp.zeros_like, trainable)
+        (total, moving), scalars = jax.lax.scan(add, (nothing, moving), parts_of(batch, parts))
+        mean, scalars = jax.tree.map(lambda leaf: leaf / parts, total), jax.tree.map(lambda leaf: leaf.mean(0), scalars)
+        return mean, (scalars, moving)
+
+    return part_by_part
 
 
-def parts_of(batch: Batch, count: int) -> Batch:
-    """Each array (batch, *shape) of a batch as (count, batch / count, *shape): part j has the examples j, j + count, …
+def parts_of(batch: Any, count: int) -> Any:
+    """Each array (batch, *shape) of a tree as (count, batch / count, *shape): part j has the examples j, j + count, …
 
     So every part takes as many examples from each stretch of the batch. On a mesh a device has one stretch, and keeps it, if
     devices times parts divide the batch. A number, such as a seed, goes to every part.
@@ -111,7 +122,7 @@ def parts_of(batch: Batch, count: int) -> Batch:
     sizes = {jnp.shape(leaf)[0] for leaf in jax.tree.leaves(batch) if jnp.ndim(leaf)}
     if len(sizes) > 1:
         raise ValueError(
-            f"fit(accumulate={count}) expects arrays with one number of examples on their first axis, got "
+            f"accumulate={count} expects arrays with one number of examples on their first axis, got "
             f"{' and '.join(map(str, sorted(sizes)))}. What is not of an example belongs into the model or the loss."
         )
 
@@ -122,7 +133,7 @@ def parts_of(batch: Batch, count: int) -> Batch:
         size, *shape = leaf.shape
         if size % count:
             name = ".".join(str(getattr(key, "key", key)) for key in path)
-            raise ValueError(f"fit expects batches that accumulate divides, got accumulate={count} and {size} of {name}.")
+            raise ValueError(f"accumulate={count} expects batches that it divides, got {size} of {name}.")
         return leaf.reshape(size // count, count, *shape).swapaxes(0, 1)
 
     return jax.tree_util.tree_map_with_path(split, batch)
@@ -139,7 +150,7 @@ def precision(dtype: Any) -> Any:
     dtype = jnp.dtype(dtype)
     if not jnp.issubdtype(dtype, jnp.floating) or jnp.finfo(dtype).maxexp < jnp.finfo(jnp.float32).maxexp:
         raise ValueError(
-            f"fit expects a compute_dtype with the range of float32, such as jnp.bfloat16, got {dtype}. In a smaller one "
+            f"compute_dtype expects a type with the range of float32, such as jnp.bfloat16, got {dtype}. In a smaller one "
             "small gradients are 0."
         )
     return dtype

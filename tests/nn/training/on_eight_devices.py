@@ -229,7 +229,8 @@ def test_a_split_is_not_silently_undone_by_another_mesh():
     trained("an MLP", other, model=model, steps=1)
 
 
-def test_adversaries_on_eight_devices_are_those_of_one():
+@pytest.mark.parametrize("parts", [1, 2])
+def test_adversaries_on_eight_devices_are_those_of_one(parts):
     seen = []
 
     def watched(real_scores, fake_scores):
@@ -238,17 +239,15 @@ def test_adversaries_on_eight_devices_are_those_of_one():
 
     loss = AdversarialLoss(discriminator=watched, generator=hinge_generator_loss)
 
-    def contest(mesh):
+    def contest(mesh, **choices):
         generator = MLP(MLPConfig(in_features=3, hidden=(8,), out_features=SIDE**2), rngs=nnx.Rngs(0))
         critic = MLP(MLPConfig(in_features=SIDE**2, hidden=(8,), out_features=1), rngs=nnx.Rngs(1))
-        optimizers = dict(generator_optimizer=MOMENTUM, discriminator_optimizer=MOMENTUM)
-        history = fit_adversarial(
-            generator, critic, batches(flat=True), steps=4, loss=loss, latent_features=3, log_every=2, mesh=mesh, **optimizers
-        )
+        choices |= dict(generator_optimizer=MOMENTUM, discriminator_optimizer=MOMENTUM, loss=loss, latent_features=3)
+        history = fit_adversarial(generator, critic, batches(flat=True), steps=4, log_every=2, mesh=mesh, **choices)
         return (generator, critic), history
 
-    (ours, history), (expected, recorded) = contest(device_mesh(8)), contest(None)
-    assert seen[0].shard_shape((16, 1)) == (2, 1)
+    (ours, history), (expected, recorded) = contest(device_mesh(8), accumulate=parts), contest(None)
+    assert seen[0].shard_shape((16 // parts, 1)) == (2 // parts, 1)
     for one, other in zip(ours, expected, strict=True):
         assert_same((one, history), (other, recorded))
         assert all(len(leaf.sharding.device_set) == 8 and leaf.is_fully_replicated for leaf in arrays(one))

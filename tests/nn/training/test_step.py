@@ -88,7 +88,7 @@ def test_in_parts_a_step_needs_less_memory():
 def test_a_batch_that_cannot_be_cut_into_equal_parts_is_refused_by_name():
     model = network()
     before = jax.tree.leaves(nnx.state(model, nnx.Param))
-    with pytest.raises(ValueError, match=r"fit expects batches that accumulate divides, got accumulate=5 and 12 of image\."):
+    with pytest.raises(ValueError, match=r"accumulate=5 expects batches that it divides, got 12 of image\."):
         fit(model, batches(), optimizer=ADAM, steps=1, accumulate=5)
     for one, other in zip(jax.tree.leaves(nnx.state(model, nnx.Param)), before, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -161,14 +161,15 @@ def test_in_half_precision_digits_are_learned_as_well(choices):
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.int32])
 def test_a_precision_that_cannot_hold_small_gradients_is_refused(dtype):
     with pytest.raises(
-        ValueError, match=rf"compute_dtype with the range of float32, such as jnp\.bfloat16, got {jnp.dtype(dtype)}"
+        ValueError,
+        match=rf"compute_dtype expects a type with the range of float32, such as jnp\.bfloat16, got {jnp.dtype(dtype)}",
     ):
         fit(network(), batches(), optimizer=ADAM, steps=1, compute_dtype=dtype)
 
 
 def test_a_number_that_is_of_no_example_is_not_cut():
     """Six weights of classes beside twelve examples: two parts of three would be taken for the weights of three classes."""
-    with pytest.raises(ValueError, match=r"fit\(accumulate=2\) expects arrays with one number of examples .*, got 6 and 12\."):
+    with pytest.raises(ValueError, match=r"accumulate=2 expects arrays with one number of examples .*, got 6 and 12\."):
         parts_of({"x": jnp.zeros(12), "weights": jnp.zeros(6)}, 2)
 
 
