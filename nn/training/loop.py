@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from nn.training.checkpoints import TrainingCheckpoints
 from nn.training.losses import classification_loss
 from nn.training.metrics import accuracy
-from nn.training.processes import LostProcessError, naming_lost_processes
+from nn.training.processes import LostProcessError, naming_lost_processes, of_each_process
 from nn.training.sharding import mesh_to_use, replicate, shard_batch
 from nn.training.step import Batch, Loss, compiled_step, precision
 
@@ -178,6 +178,7 @@ def run_steps(
     settings = getattr(data, "settings", None)
     checkpoints = TrainingCheckpoints(checkpoint_directory) if checkpoint_directory is not None else None
     history: History = {"step": [], **{name: [] for name in losses}}
+    together = not all(leaf.is_fully_addressable for leaf in leaves)  # with other processes
     step, usable = 0, True
     try:
         if checkpoints and (latest := checkpoints.latest_step()) is not None:
@@ -202,10 +203,10 @@ def run_steps(
                 step += 1
                 saving = checkpoints is not None and (step % checkpoint_every == 0 or step == steps)
                 if step % log_every == 0 or step == steps or saving:
-                    _record(history, unrecorded, step, losses)
+                    _record(history, unrecorded, step, losses, together)
                     unrecorded = []
                     advance(step, history[losses[0]][-1])
-                if (saving or step == steps) and not _is_finite(jax.tree.unflatten(structure, leaves)):
+                if (saving or step == steps) and not _is_finite(jax.tree.unflatten(structure, leaves), together):
                     raise NonFiniteLossError(
                         f"The update at step {step} left parameters that are not finite, though the loss was. Look for a "
                         "function whose slope is infinite where its value is not, as √x at 0, or clip the gradients."
@@ -220,7 +221,7 @@ def run_steps(
         # before the next record may come behind a broken step that nobody has seen yet.
         if usable and not any(leaf.is_deleted() for leaf in leaves):
             state = jax.tree.unflatten(structure, leaves)
-            if step == steps or _is_finite(state):
+            if step == steps or _is_finite(state, together=False):  # the others may not have been interrupted
                 put_back(*state)
         if checkpoints:
             checkpoints.close()
@@ -234,18 +235,21 @@ def _next(batches, step: int, steps: int) -> Any:
         raise ValueError(f"Training was asked for {steps} steps, and the data ended after {step}. Allow more epochs.") from None
 
 
-def _record(history: History, unrecorded: list[dict[str, Array]], step: int, losses: tuple[str, ...]) -> None:
+def _record(history: History, unrecorded: list[dict[str, Array]], step: int, losses: tuple[str, ...], together: bool) -> None:
     """Fetches what the steps since the last record measured, and adds its mean to the history."""
     fetched = jax.device_get(unrecorded)  # waits for the device: the one place in the loop that does
     values = {name: np.array([scalars[name] for scalars in fetched], np.float64) for name in fetched[0]}
-    for name in losses:
-        finite = np.isfinite(values[name])
+    # Where each process takes a batch whole, one may read what the others do not, and all of them have to stop.
+    seen = of_each_process(np.array([values[name] for name in losses]), together)
+    for name, of_each in zip(losses, seen.swapaxes(0, 1), strict=True):
+        finite = np.isfinite(of_each).all(0)
         if not finite.all():
             first = int(np.argmin(finite))
             at = step - len(finite) + first + 1
-            before = f"; the step before it was {values[name][first - 1]:.4g}" if first else ""
+            value = next(value for value in of_each[:, first] if not np.isfinite(value))
+            before = f"; the step before it was {of_each[0, first - 1]:.4g}" if first else ""
             raise NonFiniteLossError(
-                f"The {name.replace('_', ' ')} became {values[name][first]} at step {at}{before}. Lower the learning rate, "
+                f"The {name.replace('_', ' ')} became {value} at step {at}{before}. Lower the learning rate, "
                 "clip the gradients, or look for inputs that are not finite and labels outside the classes."
             )
     history["step"].append(step)
@@ -253,15 +257,16 @@ def _record(history: History, unrecorded: list[dict[str, Array]], step: int, los
         history.setdefault(name, []).append(float(value.mean()))
 
 
-def _is_finite(state) -> bool:
-    """Whether a state can be gone on from: the gradient of a finite loss can be infinite."""
+def _is_finite(state, together: bool) -> bool:
+    """Whether a state can be gone on from, all processes' parts of it: the gradient of a finite loss can be infinite."""
     trainable, *others = state
     # Outside the parameters infinity is honest: an attention mask, the best loss before the first.
     others = [leaf for leaf in jax.tree.leaves(others) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     # By NumPy: it happens once or twice in a run, and is done before XLA would have compiled it.
-    return all(np.isfinite(part).all() for leaf in jax.tree.leaves(trainable) for part in _parts(leaf)) and not any(
+    ours = all(np.isfinite(part).all() for leaf in jax.tree.leaves(trainable) for part in _parts(leaf)) and not any(
         np.isnan(part).any() for leaf in others for part in _parts(leaf)
     )
+    return bool(of_each_process(np.array(ours), together).all())
 
 
 def _parts(array: Array) -> list[np.ndarray]:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 
 # What JAX and the libraries below it (Gloo between CPUs, NCCL between GPUs, gRPC between machines) say of a lost peer.
 SIGNS = ("gloo", "nccl", "connection", "unavailable", "deadline", "heartbeat", "coordination", "socket", "preempt")
@@ -86,6 +88,21 @@ def _listens(host: str, port: int, patience: float) -> bool:
             if time.monotonic() > end:
                 return False
             time.sleep(0.1)
+
+
+def of_each_process(values: np.ndarray, together: bool) -> np.ndarray:
+    """What each process has under a name that all use, (processes, *shape): all processes get the same array.
+
+    For a decision that all have to make alike, on what one of them may see alone: who stops by itself leaves the others
+    waiting. All have to call it, at the same place. They wait for each other there.
+
+    Args:
+      values: of this process; of the same shape in each. Others get them in the precision that JAX has, by default 32 bits.
+      together: whether the processes train together; else there is only this one, and nobody is waited for.
+    """
+    if not together:
+        return values[None]
+    return multihost_utils.process_allgather(values.astype(jax.dtypes.canonicalize_dtype(values.dtype)))
 
 
 @contextmanager

@@ -82,6 +82,15 @@ def test_where_one_process_dies_the_other_stops_and_both_go_on_from_the_last_che
 
 
 @pytest.mark.slow
+def test_what_breaks_in_one_process_is_said_by_all_alike_and_nobody_waits():
+    one, other = (says(child) for child in two("--break"))
+    assert one == other
+    split, whole, weights = one
+    assert split == whole and split.startswith("The loss became nan at step 3. ")
+    assert weights.startswith("The update at step 1 left parameters that are not finite")
+
+
+@pytest.mark.slow
 def test_a_process_that_finds_nobody_says_where_it_looked():
     coordinator = f"127.0.0.1:{free_port()}"
     ((code, _, errors),) = run(("--coordinator", coordinator, "--processes", 2, "--process", 1, "--patience", 2))
