@@ -15,6 +15,8 @@ from nn.training.adversarial import saturating_generator_loss as saturating_gene
 from nn.training.adversarial import wasserstein_discriminator_loss as wasserstein_discriminator_loss
 from nn.training.adversarial import wasserstein_generator_loss as wasserstein_generator_loss
 from nn.training.adversarial_loop import fit_adversarial as fit_adversarial
+from nn.training.batches import DescribedBatches as DescribedBatches
+from nn.training.batches import RestartableBatches as RestartableBatches
 from nn.training.checkpoints import CheckpointMismatchError as CheckpointMismatchError
 from nn.training.checkpoints import TrainingCheckpoints as TrainingCheckpoints
 from nn.training.checkpoints import load_weights as load_weights

@@ -17,7 +17,8 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from nn.training.adversarial import NON_SATURATING, AdversarialLoss, discriminator_objective, gradient_penalty, interpolate
-from nn.training.loop import History, RestartableBatches, require_runnable, run_steps
+from nn.training.batches import RestartableBatches, settings_of
+from nn.training.loop import History, require_runnable, run_steps
 from nn.training.losses import masked_mean
 from nn.training.sharding import mesh_to_use, replicate, shard_batch
 from nn.training.step import Batch, averaged, in_precision, lying, precision
@@ -153,7 +154,7 @@ class _Groups:
     @property
     def settings(self) -> dict[str, Any]:
         """What a resumed run has to share with the run that it goes on from."""
-        return {"batches": getattr(self.batches, "settings", None), "discriminator_steps": self.size, "seed": self.seed}
+        return {"batches": settings_of(self.batches), "discriminator_steps": self.size, "seed": self.seed}
 
     def from_step(self, step: int) -> Iterator[list[Batch]]:
         """From the group that a step begins with."""

@@ -4,11 +4,11 @@ Flax NNX models are objects; JAX compiles functions of arrays. So the model is t
 step maps arrays to arrays, and the model is put together again at the end.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,21 +19,15 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from nn.training.batches import RestartableBatches, settings_of
 from nn.training.checkpoints import TrainingCheckpoints
 from nn.training.losses import classification_loss
 from nn.training.metrics import accuracy
 from nn.training.processes import LostProcessError, naming_lost_processes, of_each_process
 from nn.training.sharding import mesh_to_use, replicate, shard_batch
-from nn.training.step import Batch, Loss, compiled_step, precision
+from nn.training.step import Loss, compiled_step, precision
 
 History = dict[str, list[float]]
-
-
-@runtime_checkable
-class RestartableBatches(Protocol):
-    """Batches that can begin anywhere, as `nn.data.Dataset.batches` gives them."""
-
-    def from_step(self, step: int) -> Iterable[Batch]: ...
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -60,7 +54,8 @@ def fit(
 
     Args:
       model: any NNX module. It is trained in the mode that it is in: call `model.train()` before, if it was evaluated.
-      data: batches that can begin at any step, such as `dataset.batches(64, seed=0)`.
+      data: batches that can begin at any step, such as `dataset.batches(64, seed=0)`. Where they have `settings`, as these do
+        (see `DescribedBatches`), a checkpoint keeps them, and is refused for batches of other settings.
       optimizer: from optax. Make it once and reuse it: a new one of the same kind compiles the step again.
       steps: how many batches to train on, those before an interruption included.
       loss: maps (model, batch) to a scalar, or to (scalar, dict of scalars to record). A named function, for the same
@@ -99,9 +94,10 @@ def fit(
         the call, and the last checkpoint is from before the break.
       LostProcessError: if another process of the same training is gone; model and checkpoints the same.
       ValueError: for steps, accumulate, log_every or checkpoint_every below 1, batches that accumulate does not divide, data
-        that ends too soon or cannot begin anywhere, a filter that selects nothing, a checkpoint directory of another model, of
-        other data or of a longer run, a mesh without an axis `data`, or other than the one that the model is split over, or a
-        compute_dtype that holds no numbers as small and large as float32: float16 would lose small gradients.
+        that ends too soon or cannot begin anywhere, settings that JSON cannot hold, a filter that selects nothing, a checkpoint
+        directory of another model, of other data or of a longer run, a mesh without an axis `data`, or other than the one that
+        the model is split over, or a compute_dtype that holds no numbers as small and large as float32: float16 would lose
+        small gradients.
     """
     counts = dict(steps=steps, accumulate=accumulate, log_every=log_every, checkpoint_every=checkpoint_every)
     require_runnable("fit", data, **counts)
@@ -175,7 +171,7 @@ def run_steps(
     """
     # From here on a flat list of arrays: JAX passes it to the compiled step quicker than a tree of Flax's own nodes.
     leaves, structure = jax.tree.flatten(state)
-    settings = getattr(data, "settings", None)
+    settings = settings_of(data) if checkpoint_directory is not None else None
     checkpoints = TrainingCheckpoints(checkpoint_directory) if checkpoint_directory is not None else None
     history: History = {"step": [], **{name: [] for name in losses}}
     together = not all(leaf.is_fully_addressable for leaf in leaves)  # with other processes

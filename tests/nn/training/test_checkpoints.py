@@ -161,6 +161,34 @@ def test_more_steps_go_on_where_the_run_ended(tmp_path):
     assert_same_bits(model, expected)
 
 
+@dataclasses.dataclass
+class Described:
+    """Batches that say of themselves what they are told to."""
+
+    whole: object
+    settings: object
+
+    def from_step(self, step):
+        return self.whole.from_step(step)
+
+
+def test_settings_are_compared_as_json_holds_them(tmp_path):
+    """Tuples come back from a file as lists, and numbers that name something as words; neither makes other data of it."""
+    same = {"shape": (8, 8), "parts": {0: ("digits", None), 1: (0.1, True)}}
+    trained(tmp_path, steps=12, data=Described(batches(), same))
+    _, history = trained(tmp_path, data=Described(batches(), same))
+    assert history["step"][-1] == 20
+    with pytest.raises(ValueError, match=r"a run on other data: .*'shape': \[8, 8\].*now it is .*'shape': \[8, 9\]"):
+        trained(tmp_path, steps=24, data=Described(batches(), same | {"shape": (8, 9)}))
+
+
+@pytest.mark.parametrize("value", [np.int64(3), float("nan"), {1, 2}])
+def test_settings_that_json_cannot_hold_are_refused_before_training(value, tmp_path):
+    data = Described(Broken(batches(), 0), {"seed": value})
+    with pytest.raises(ValueError, match=r"settings of batches that JSON can hold, .* got those of Described: \{'seed': "):
+        trained(tmp_path, data=data)
+
+
 def test_a_checkpoint_of_other_data_is_refused_and_nothing_is_lost(tmp_path):
     saved, _ = trained(tmp_path, steps=12)
     model = network(seed=7)
