@@ -19,6 +19,7 @@ from flax import nnx
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, Sharding
 
 from nn.kernels.devices import BATCH_AXIS
+from nn.training.names import dotted_name
 
 MOST_VIRTUAL_DEVICES = 64
 """More than a trial needs; each takes threads and memory of its own."""
@@ -132,7 +133,7 @@ def replicate(tree: Any, mesh: Mesh | None) -> Any:
             return leaf
         if sharding is not None and not sharding.is_fully_replicated:
             raise ValueError(
-                f"{'.'.join(str(key.key) for key in path if hasattr(key, 'key'))} is split over another mesh than "
+                f"{dotted_name(path)} is split over another mesh than "
                 f"{dict(mesh.shape)}. Use the mesh that the model was split over, or split it anew: "
                 "partition(model, rules, mesh), which without rules puts it there whole."
             )
@@ -208,7 +209,7 @@ def partition(model: nnx.Module, rules: Mapping[str, PartitionSpec], mesh: Mesh)
     """
     state = nnx.state(model)
     paths, _ = jax.tree_util.tree_flatten_with_path(nnx.to_pure_dict(state))
-    names = [".".join(str(getattr(key, "key", key)) for key in path) for path, _ in paths]
+    names = [dotted_name(path) for path, _ in paths]
     fitting = {name: [pattern for pattern in rules if fnmatchcase(name, pattern)] for name in names}
     unknown = set(rules).difference(*fitting.values())
     if unknown:

@@ -15,6 +15,8 @@ from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from nn.training.names import dotted_name
+
 Batch = Mapping[str, Any]
 Loss = Callable[[Any, Batch], Any]
 
@@ -132,8 +134,7 @@ def parts_of(batch: Any, count: int) -> Any:
             return jnp.broadcast_to(leaf, (count,))
         size, *shape = leaf.shape
         if size % count:
-            name = ".".join(str(getattr(key, "key", key)) for key in path)
-            raise ValueError(f"accumulate={count} expects batches that it divides, got {size} of {name}.")
+            raise ValueError(f"accumulate={count} expects batches that it divides, got {size} of {dotted_name(path)}.")
         return leaf.reshape(size // count, count, *shape).swapaxes(0, 1)
 
     return jax.tree_util.tree_map_with_path(split, batch)

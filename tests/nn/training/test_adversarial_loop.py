@@ -277,7 +277,7 @@ BAD = {
     "steps": (dict(steps=0), "expects steps of at least 1, got steps=0"),
     "discriminator steps": (dict(discriminator_steps=0), "expects discriminator_steps of at least 1"),
     "no parts": (dict(accumulate=0), "expects accumulate of at least 1, got accumulate=0"),
-    "unequal parts": (dict(accumulate=3), r"accumulate=3 expects batches that it divides, got 8 of .*image\."),
+    "unequal parts": (dict(accumulate=3), r"accumulate=3 expects batches that it divides, got 8 of image\."),
     "too narrow": (dict(compute_dtype=jnp.float16), "compute_dtype expects a type with the range of float32, .* got float16"),
     "no noise": (dict(latent_features=0), "latent_features of at least 1, or conditions to make examples from, got"),
     "no such column": (dict(conditions=("label",)), r"expects \['label'\] in each batch, got \['image'\]"),
