@@ -99,12 +99,11 @@ def fit_adversarial(
             "fit_adversarial expects a discriminator without batch normalization or dropout under a gradient penalty, which "
             f"asks for the slope at each example alone; {type(discriminator).__name__} has some. nn.models.Critic has none."
         )
-    # The step gives the memory of its input back for its output. A copy keeps the arrays of others who share the weights.
     mesh = mesh_to_use("fit_adversarial", mesh, (g, d, g_rest, d_rest))
-    g, d, g_rest, d_rest = replicate(jax.tree.map(jnp.copy, (g, d, g_rest, d_rest)), mesh)
-    # As in `fit`: an optimizer may remember where the weights began.
-    memory = jax.tree.map(jnp.copy, (generator_optimizer.init(g), discriminator_optimizer.init(d)))
+    g, d = replicate((g, d), mesh)
+    memory = generator_optimizer.init(g), discriminator_optimizer.init(d)
     state = replicate(((g, d), memory, (g_rest, d_rest, jax.random.key(seed))), mesh)
+    state = jax.tree.map(jnp.copy, state)  # for the reason that `fit` has
     step = _compiled_step(
         g_graph,
         d_graph,

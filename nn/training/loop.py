@@ -106,11 +106,11 @@ def fit(
     if not jax.tree.leaves(trainable):
         raise ValueError(f"fit expects wrt to select something to train; in {type(model).__name__}, {wrt} selects nothing.")
     mesh = mesh_to_use("fit", mesh, (trainable, rest))
-    # The step gives the memory of its input back for its output. A copy keeps the arrays of others who share the weights.
-    trainable, rest = jax.tree.map(jnp.copy, (trainable, rest))
     trainable = replicate(trainable, mesh)  # first, for the optimizer's memory of a weight comes to lie where the weight does
-    # A copy: some optimizers remember where the weights began, and no memory can be given away twice.
-    state = replicate((trainable, jax.tree.map(jnp.copy, optimizer.init(trainable)), rest), mesh)
+    state = replicate((trainable, optimizer.init(trainable), rest), mesh)
+    # The step gives the memory of its input back for its output. A copy keeps the arrays of others who share the weights; the
+    # optimizer may be one of them, which remembers where they began.
+    state = jax.tree.map(jnp.copy, state)
     shardings = tuple(leaf.sharding for leaf in jax.tree.leaves(state)) if mesh else None
     structure = jax.tree.structure(state)
     step = compiled_step(graphdef, structure, wrt, loss, optimizer, shardings, accumulate, precision(compute_dtype))

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 from flax import nnx
 
@@ -155,6 +156,11 @@ def test_an_optimizer_that_watches_the_loss_sees_that_of_its_own_side():
     for side, model, old in zip(("generator", "discriminator"), pair, before, strict=True):
         for name, leaf in leaves(model).items():
             np.testing.assert_allclose(leaf - old[name], history[f"{side}_loss"][0], rtol=1e-5, atol=1e-6)
+
+
+def test_both_optimizers_may_remember_where_the_weights_began():
+    history = trained(linear_pair(), optimizers=(optax.contrib.prodigy(), optax.contrib.prodigy()), log_every=1)
+    assert all(np.isfinite(values).all() for values in history.values())
 
 
 @pytest.mark.parametrize("parts", [2, 8])
