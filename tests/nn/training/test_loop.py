@@ -23,6 +23,7 @@ from nn.training import (
     softmax_cross_entropy,
 )
 from nn.training.checkpoints import TrainingCheckpoints
+from nn.training.loop import run_steps
 
 ADAMW = optax.adamw(1e-2, weight_decay=0.1)  # one object, so that the networks of this page share compiled steps
 HEAD = nnx.All(nnx.Param, nnx.PathContains("head"))
@@ -120,6 +121,32 @@ def test_fit_is_the_loop_written_by_hand():
 
 def _pair(layer):
     return layer.kernel[...], layer.bias[...]
+
+
+class Waited:
+    """A number on a device that writes down at which step somebody waits for it."""
+
+    def __init__(self, events, step):
+        self.events, self.step = events, step
+
+    def __array__(self, dtype=None, copy=None):
+        self.events.append(f"wait for {self.step}")
+        return np.array(1.0, dtype or np.float32)
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_the_loop_waits_for_the_device_only_where_it_records(progress, without_type_checks):
+    events = []
+
+    def run_step(leaves, _):
+        events.append("step")
+        return leaves, {"loss": Waited(events, events.count("step"))}
+
+    still = (jnp.zeros(2), (), ())
+    choices = dict(put_back=lambda *state: None, checkpoint_directory=None, checkpoint_every=500, progress=progress)
+    run_steps(run_step, still, batches(), steps=7, log_every=3, **choices)
+    windows = [(1, 2, 3), (4, 5, 6), (7,)]
+    assert events == [event for window in windows for event in ["step"] * len(window) + [f"wait for {i}" for i in window]]
 
 
 def test_gradient_descent_on_a_layer_of_flax_reaches_least_squares():
