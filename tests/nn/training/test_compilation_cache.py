@@ -1,5 +1,6 @@
 """The cache in processes of its own, each with another home: this one's settings are the tests' and stay."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from nn.training import enable_compilation_cache
 from nn.training.compilation_cache import remove_oldest
 
 ROOT = Path(__file__).parents[3]
+
+CALLERS = [*sorted((ROOT / "lessons").glob("[0-9][0-9]_*.py")), ROOT / "transfer" / "__main__.py"]
 
 PROGRAM = """
 import jax, jax.numpy as jnp
@@ -39,6 +42,18 @@ def in_a_process(*, largest=2**31, programs=2, **variables):
         check=True,
     )
     return process.stdout.split()
+
+
+@pytest.mark.parametrize("path", CALLERS, ids=lambda path: path.stem)
+def test_the_command_and_every_lesson_switch_it_on(path):
+    calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    assert sum(call.split(".")[-1] == "enable_compilation_cache" for call in calls) == 1
+
+
+@pytest.mark.skipif("JAX_COMPILATION_CACHE_DIR" in os.environ, reason="the user's own folder stands")
+def test_the_tests_switch_it_on():
+    folder = jax.config.jax_compilation_cache_dir
+    assert folder == (str(ours) if (ours := enable_compilation_cache()) else None)
 
 
 @pytest.mark.slow
