@@ -219,9 +219,9 @@ def step(params, part):
 
 
 def on_all(step, check=False):
-    whole, split = PartitionSpec(), PartitionSpec("data")
+    of_params, of_batch = PartitionSpec(), PartitionSpec("data")
     # The check would have JAX sum the gradients of whole params by itself; here we do it, and see it.
-    return jax.jit(jax.shard_map(step, mesh=mesh, in_specs=(whole, split), out_specs=whole, check_vma=check))
+    return jax.jit(jax.shard_map(step, mesh=mesh, in_specs=(of_params, of_batch), out_specs=of_params, check_vma=check))
 
 
 after, value = on_all(step)(params, batch)
@@ -352,10 +352,10 @@ print(f"`silent` without shard_map, of a batch that is split: {collective_bytes(
 assert count == 1 or collective_bytes(found) == collective_bytes(program)
 
 # %% [markdown]
-# Left of `all-reduce(` stands what comes out, with types and shapes; right of it, by name, what goes in: each gradient, and the
-# loss. One exchange in a step, of the size of the *weights*. The batch is not in it: it was cut before, and its parts never
-# meet. And `silent`, so wrong under `shard_map`, is right under `jit` alone: there `batch` is all of it, only laid out in
-# parts, and XLA puts in the same sum. `fit` does that.
+# Left of `all-reduce(` stands what comes out, with types and shapes (`{1,0}` says in which order the axes lie in memory); right
+# of it, by name, what goes in: each gradient, and the loss. One exchange in a step, of the size of the *weights*. The batch is
+# not in it: it was cut before, and its parts never meet. And `silent`, so wrong under `shard_map`, is right under `jit` alone:
+# there `batch` is all of it, only laid out in parts, and XLA puts in the same sum. `fit` does that.
 #
 # We count what a device puts into the sum. On a ring of $n$ devices (they stand in a circle, and each talks to its neighbour)
 # it sends $2 (n - 1) / n$ times that: never more than twice.
@@ -487,10 +487,10 @@ assert gpt[4, 4, 32]["sent"] == gpt[1, 4, 8]["sent"] + gpt[4, 1, 32]["sent"] - m
 # batch eight times as large wants another learning rate (Goyal et al. 2017).
 #
 # Tensor parallel, the rows of 1 × 4: four layers, two sums in each, of 8 × 256 tokens with 256 features of 4 bytes, which makes
-# 16 MiB; twice that for twice the batch, and no less on 16 chips. On 4 × 4 chips it is those, and the gradients of what a chip
-# still has. What is won is room: 37.7 MiB are held on every chip where only the batch is split, 19.7 where four chips share the
-# network, 15.1 where sixteen do. No more is won, because only the feed-forward halves are split; all the rest is whole on each
-# chip.
+# 16 MiB (the first layer's backward sum is among them: here the table of tokens below it waits for that gradient); twice that
+# for twice the batch, and no less on 16 chips. On 4 × 4 chips it is those, and the gradients of what a chip still has. What is
+# won is room: 37.7 MiB are held on every chip where only the batch is split, 19.7 where four chips share the network, 15.1
+# where sixteen do. No more is won, because only the feed-forward halves are split; all the rest is whole on each chip.
 #
 # These are bytes from compiled programs. Nobody ran them, so there are no seconds here.
 #
@@ -569,7 +569,8 @@ state = jnp.eye(700)
 slow_step(state, jnp.float32(0))
 start = time.perf_counter()
 list(prepared(40))
-print(f"{'preparing alone':20} {time.perf_counter() - start:.2f} s for 40 batches")
+alone_seconds = time.perf_counter() - start
+print(f"{'preparing alone':20} {alone_seconds:.2f} s for 40 batches")
 together = partial(training_loop, slow_step, log_every=10)
 spent, returned = {}, {}
 for name, loop in (("float at each step", as_it_comes_to_mind), ("fetched together", together)):
@@ -581,9 +582,56 @@ assert np.array_equal(*returned.values()), "the same numbers"
 print(f"the first takes {spent['float at each step'] / spent['fetched together']:.1f} times as long")
 
 # %% [markdown]
-# The numbers are the same, so nothing tells you but the clock. With `float` at each step preparing and computing take turns;
-# fetched together, batches are prepared while the device computes. How much that saves depends on the machine; look at yours
-# (with a single chip, this lesson runs on the CPU). On eight chips it is eight that wait.
+# The numbers are the same, so nothing tells you but the clock. Where did the time go? Two lengths are enough to draw it: how
+# long a batch is prepared, and how long a step computes. The rest is a rule: a step begins when its batch is there *and* the
+# step before is done.
+
+
+# %%
+PREPARES, COMPUTES, WAITS = "Python prepares a batch", "the device computes a step", "Python waits for losses"
+
+
+def who_waits(preparing, computing, log_every, count):
+    """Bars (row, what, start, length) for so many batches: what Python does, and what the device does."""
+    python = device = 0.0
+    bars = []
+    for number in range(1, count + 1):
+        bars.append((1, PREPARES, python, preparing))
+        python += preparing
+        device = max(device, python)
+        bars.append((0, COMPUTES, device, computing))
+        device += computing
+        if number % log_every == 0 or number == count:
+            bars.append((1, WAITS, python, device - python))
+            python = device
+    return bars
+
+
+took = []
+for _ in range(10):
+    start = time.perf_counter()
+    jax.block_until_ready(slow_step(state, jnp.float32(0)))
+    took.append(time.perf_counter() - start)
+lengths = {"preparing": 1e3 * alone_seconds / 40, "computing": 1e3 * float(np.median(took))}
+figure, axes = plt.subplots(2, 1, figsize=(9.4, 3.6), sharex=True)
+colours = {PREPARES: figures.COLOURS[0], COMPUTES: figures.COLOURS[1], WAITS: "0.85"}
+for axis, (name, every) in zip(axes, {"float at each step": 1, "fetched together": 10}.items(), strict=True):
+    for row, what, begin, length in who_waits(**lengths, log_every=every, count=6):
+        axis.barh(row, length, left=begin, color=colours[what], edgecolor="white")
+    *_, (_, _, begin, length) = who_waits(**lengths, log_every=every, count=40)
+    axis.set(yticks=(0, 1), yticklabels=("device", "Python"), title=f"{name}: for 40 batches, {(begin + length) / 1e3:.2f} s")
+    axis.grid(visible=False)
+axes[1].set(xlabel="milliseconds, for 6 batches")
+patches = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in colours.values()]
+figure.legend(patches, colours, ncols=3, loc="outside lower center")
+plt.show()
+
+# %% [markdown]
+# With `float` at each step preparing and computing take turns, and whoever is not at work waits for the other. Fetched
+# together, batches are prepared while the device computes, and Python waits once for all six. Above each picture stands what
+# the rule gives for 40 batches, with a wait every ten in the lower one: compare it with your clock. How much there is to save
+# depends on the machine: at most half, where both take the same time (with a single chip, this lesson runs on the CPU). On
+# eight chips it is eight that wait.
 #
 # ## Trap 3: a tracer that leaks
 #

@@ -275,7 +275,8 @@ def _parts(array: Array) -> list[np.ndarray]:
 def _progress_bar(shown: bool, *, total: int, completed: int):
     """Yields a function (step, loss) that moves the bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=not shown) as bar:
+    # Rich would draw ten times a second, at half a millisecond each; it has news only where something was recorded.
+    with Progress(*columns, disable=not shown, refresh_per_second=2) as bar:
         task = bar.add_task("training", total=total, completed=completed)
         yield lambda step, loss: bar.update(task, completed=step, description=f"loss {loss:.4f}")
 

@@ -35,7 +35,8 @@ def join_processes(*, coordinator: str, processes: int, process: int, patience: 
     Several processes on one machine with GPUs each have to be given their own, by CUDA_VISIBLE_DEVICES.
 
     A process that dies takes the others with it: they raise a LostProcessError, or, where they do not notice by themselves, JAX
-    ends them after `patience`. Start all of them again, and they go on from the last checkpoint.
+    ends them after `patience`. Start all of them again, and they go on from the last checkpoint. A loss or a weight that is not
+    finite in one of them alone stops all, with the same NonFiniteLossError.
 
     Args:
       coordinator: host and port of process 0, reached by all; the port is free before it starts.
