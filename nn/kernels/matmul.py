@@ -28,8 +28,8 @@ from jax.experimental.pallas import tpu as mosaic
 from jaxtyping import Array, Float
 
 from nn.kernels.blocks import compiler, refusals, up_to
-from nn.kernels.choice import Implementation, choose
-from nn.kernels.devices import per_device
+from nn.kernels.choice import Implementation, choose, platform
+from nn.kernels.devices import mesh_of, per_device
 
 Matrix = Float[Array, "_ _"]
 
@@ -55,7 +55,8 @@ def matmul(
       activation: None, "relu", "gelu", "silu" or "tanh".
       implementation: which form computes it. None is "xla" everywhere: XLA's own products are tuned, and the Pallas forms
         "mosaic" (TPU) and "triton" (GPU) have never run on real hardware. They have first
-        derivatives only, in reverse mode. On a mesh each device takes an equal part of the rows of x.
+        derivatives only, in reverse mode. On a mesh each device takes an equal part of the rows of x. "xla" has all
+        derivatives, but of bfloat16 and other narrow numbers in reverse mode only.
       interpret: run a Pallas form in Pallas's interpreter, on any platform and slowly.
 
     Raises:
@@ -72,7 +73,9 @@ def matmul(
     if activation not in ACTIVATIONS:
         raise ValueError(f"matmul expects an activation of {', '.join(map(repr, ACTIVATIONS))}, got {activation!r}.")
     bias_or_not = () if bias is None else (bias,)
-    refused = refusals(interpret, x, w, *bias_or_not, examples=prod(x.shape[:-1]))
+    refused = {}
+    if implementation not in (None, "reference", "xla"):
+        refused = refusals(interpret, x, w, *bias_or_not, examples=prod(x.shape[:-1]))
     form = choose("matmul", implementation, best=("xla",), refused=refused)
     if form == "reference":
         return matmul_reference(x, w, bias, activation=activation)
@@ -104,16 +107,71 @@ def matmul_xla(
     *,
     activation: str | None = None,
 ) -> Float[Array, "*batch outputs"]:
-    """The equation on one matrix of rows, whatever axes x has.
+    """The equation on one matrix of rows, whatever axes x has, and the gradient of w in the order that a processor likes.
 
-    It is w whose gradient gains: over several axes XLA for a CPU moves x and g about before it multiplies them.
-    For x (8, 256, 256), w (256, 1024) and gelu, all gradients together take two thirds of the reference's time.
+    Over several axes XLA for a CPU moves x and g about before it multiplies them. On one core, for x (8, 256, 256),
+    w (256, 1024) and gelu, all gradients together take two thirds of the reference's time.
     """
-    return matmul_reference(_as_rows(x), w, bias, activation=activation).reshape(*x.shape[:-1], w.shape[1])
+    rows = _as_rows(x)
+    if jnp.finfo(x.dtype).bits < 32:
+        z = _narrow_product(rows, w)
+    else:
+        z = rows @ (_turned_gradient(w) if platform() == "cpu" and w.shape[1] < w.shape[0] else w)
+    if bias is not None:
+        z = z + jnp.broadcast_to(bias.astype(z.dtype), z.shape)
+    return ACTIVATIONS[activation](z).astype(x.dtype).reshape(*x.shape[:-1], w.shape[1])
 
 
 def _as_rows(x: Float[Array, "*batch inputs"]) -> Matrix:
     return x.reshape(prod(x.shape[:-1]), x.shape[-1])
+
+
+@jax.custom_jvp
+def _turned_gradient(w: Matrix) -> Matrix:
+    """w itself. Its gradient xᵀ dz is computed as (dzᵀ x)ᵀ, which is quicker where dz is the narrower one: 1.5 times for 1024
+    inputs and 256 outputs. XLA takes the two for the same, unless something stands between the product and its turning."""
+    return w
+
+
+@_turned_gradient.defjvp
+def _(primals, tangents):
+    (w,), (change,) = primals, tangents
+    return w, lax.optimization_barrier(change.T).T
+
+
+@jax.custom_vjp
+def _narrow_product(x: Matrix, w: Matrix) -> Matrix:
+    """x w of narrow numbers, in float32.
+
+    A processor with instructions for bfloat16 multiplies twice as fast with them, if factors are narrow and sums wide. JAX's
+    own gradient would multiply by a wide g.
+    """
+    return _wide_sum(x, w)
+
+
+def _wide_sum(a, b):
+    return lax.dot(a, b, preferred_element_type=jnp.float32)
+
+
+def _narrow_gradients(kept, g):
+    x, w = kept
+    g = g.astype(x.dtype)
+    if platform() != "cpu" or mesh_of(x, w, g) is not None:
+        dw = _wide_sum(x.T, g)
+    # A CPU's are quick only where each row of the first is one piece of memory. The narrower one is copied for it.
+    elif x.shape[1] <= g.shape[1]:
+        dw = _wide_sum(_turned_copy(x), g)
+    else:
+        dw = lax.optimization_barrier(_wide_sum(_turned_copy(g), x)).T
+    return _wide_sum(g, w.T).astype(x.dtype), dw.astype(w.dtype)
+
+
+def _turned_copy(a: Matrix) -> Matrix:
+    """aᵀ, copied: left alone, XLA turns the names of the axes and not the numbers."""
+    return lax.optimization_barrier(a.T.reshape(-1)).reshape(a.shape[::-1])
+
+
+_narrow_product.defvjp(lambda x, w: (_wide_sum(x, w), (x, w)), _narrow_gradients)
 
 
 def _tile(form: str, m: int, n: int, k: int) -> tuple[int, ...]:

@@ -40,6 +40,7 @@ from nn.layers.initializers import variance_scaling as variance_scaling
 from nn.layers.initializers import zeros as zeros
 from nn.layers.linear import Linear as Linear
 from nn.layers.linear import LinearGeneral as LinearGeneral
+from nn.layers.linear import affine as affine
 from nn.layers.linear import linear as linear
 from nn.layers.normalization import BatchNorm as BatchNorm
 from nn.layers.normalization import GroupNorm as GroupNorm

@@ -9,6 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, Key
 
 from nn.layers.initializers import Initializer, normal
+from nn.layers.linear import affine
 from nn.layers.shapes import require_features, require_positive, require_within
 
 Tokens = Int[Array | np.ndarray, "*batch"]
@@ -63,7 +64,7 @@ class Embed(nnx.Module):
         Reference: Press and Wolf 2017, "Using the Output Embedding to Improve Language Models".
         """
         require_features("Embed.attend", x, self.features)
-        return x @ self.embedding[...].T
+        return affine(x, self.embedding[...].T)
 
 
 def unit_length(key: Key[Array, ""], shape: tuple[int, int], dtype: Any = jnp.float32) -> Array:

@@ -1,4 +1,7 @@
-"""Linear layers: every output is a weighted sum of all inputs. They hold most of the weights of most networks."""
+"""Linear layers: every output is a weighted sum of all inputs. They hold most of the weights of most networks.
+
+The equation is `linear`. The layers compute the same by `affine`, in the form that suits the machine.
+"""
 
 from collections.abc import Sequence
 from math import prod
@@ -8,6 +11,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from nn.kernels.choice import Implementation
+from nn.kernels.matmul import matmul
 from nn.layers.initializers import Initializer, lecun_normal, zeros
 from nn.layers.shapes import require_features, require_positive
 
@@ -28,6 +33,26 @@ def linear(
     return y if bias is None else y + jnp.broadcast_to(bias, y.shape)
 
 
+def affine(
+    x: Float[Array, "*batch inputs"],
+    kernel: Float[Array, "inputs outputs"],
+    bias: Float[Array, " outputs"] | None = None,
+    *,
+    implementation: Implementation | None = None,
+) -> Float[Array, "*batch outputs"]:
+    """`linear`, in the form that suits the machine: this is what the layers call.
+
+    Args:
+      x, kernel, bias: as for `linear`; of several dtypes the widest is taken for all.
+      implementation: a form of `nn.kernels.matmul.matmul`, whose choice None is.
+
+    Raises:
+      ValueError: if the form that is named cannot run.
+    """
+    arrays = (x, kernel) if bias is None else (x, kernel, bias)
+    return matmul(*(jnp.asarray(array, jnp.result_type(*arrays)) for array in arrays), implementation=implementation)
+
+
 class Linear(nnx.Module):
     """A linear map with learned weights: `kernel` (in_features, out_features) and `bias` (out_features,).
 
@@ -39,6 +64,7 @@ class Linear(nnx.Module):
       use_bias: whether to add a bias.
       kernel_init: draws the kernel. LeCun's normal keeps the variance of a signal that no activation follows.
       bias_init: draws the bias.
+      implementation: in which form to multiply, see `affine`.
       rngs: where the random keys come from.
 
     Raises:
@@ -53,17 +79,20 @@ class Linear(nnx.Module):
         use_bias: bool = True,
         kernel_init: Initializer | None = None,
         bias_init: Initializer = zeros,
+        implementation: Implementation | None = None,
         rngs: nnx.Rngs,
     ):
         require_positive("Linear", in_features=in_features, out_features=out_features)
         self.in_features, self.out_features = in_features, out_features
+        self.implementation: Implementation | None = implementation
         kernel_init = lecun_normal() if kernel_init is None else kernel_init
         self.kernel = nnx.Param(kernel_init(rngs.params(), (in_features, out_features), jnp.float32))
         self.bias: Any = nnx.Param(bias_init(rngs.params(), (out_features,), jnp.float32)) if use_bias else None
 
     def __call__(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         require_features("Linear", x, self.in_features)
-        return linear(x, self.kernel[...], None if self.bias is None else self.bias[...])
+        bias = None if self.bias is None else self.bias[...]
+        return affine(x, self.kernel[...], bias, implementation=self.implementation)
 
 
 class LinearGeneral(nnx.Module):
@@ -79,6 +108,7 @@ class LinearGeneral(nnx.Module):
       use_bias: whether to add a bias.
       kernel_init: draws the kernel, as one matrix from all inputs to all outputs.
       bias_init: draws the bias.
+      implementation: in which form to multiply, see `affine`.
       rngs: where the random keys come from.
 
     Raises:
@@ -94,6 +124,7 @@ class LinearGeneral(nnx.Module):
         use_bias: bool = True,
         kernel_init: Initializer | None = None,
         bias_init: Initializer = zeros,
+        implementation: Implementation | None = None,
         rngs: nnx.Rngs,
     ):
         self.in_features, self.out_features, axes = (
@@ -106,6 +137,7 @@ class LinearGeneral(nnx.Module):
             )
         kernel_init = lecun_normal() if kernel_init is None else kernel_init
         inputs, outputs = prod(self.in_features), prod(self.out_features)
+        self.implementation: Implementation | None = implementation
         kernel = kernel_init(rngs.params(), (inputs, outputs), jnp.float32)
         self.kernel = nnx.Param(kernel.reshape(*self.in_features, *self.out_features))
         self.bias = nnx.Param(bias_init(rngs.params(), (outputs,)).reshape(self.out_features)) if use_bias else None
@@ -117,4 +149,5 @@ class LinearGeneral(nnx.Module):
         batch, inputs, outputs = x.shape[:-axes], prod(self.in_features), prod(self.out_features)
         # One flat product: XLA is quickest with matrices.
         kernel, bias = self.kernel[...].reshape(inputs, outputs), None if self.bias is None else self.bias[...].reshape(outputs)
-        return linear(x.reshape(*batch, inputs), kernel, bias).reshape(*batch, *self.out_features)
+        y = affine(x.reshape(*batch, inputs), kernel, bias, implementation=self.implementation)
+        return y.reshape(*batch, *self.out_features)
