@@ -150,8 +150,8 @@ def _narrow_product(x: Matrix, w: Matrix) -> Matrix:
     return _wide_sum(x, w)
 
 
-def _wide_sum(a, b):
-    return lax.dot(a, b, preferred_element_type=jnp.float32)
+def _wide_sum(a, b, axis_of_b=0):
+    return lax.dot_general(a, b, (((1,), (axis_of_b,)), ((), ())), preferred_element_type=jnp.float32)
 
 
 def _narrow_gradients(kept, g):
@@ -164,7 +164,8 @@ def _narrow_gradients(kept, g):
         dw = _wide_sum(_turned_copy(x), g)
     else:
         dw = lax.optimization_barrier(_wide_sum(_turned_copy(g), x)).T
-    return _wide_sum(g, w.T).astype(x.dtype), dw.astype(w.dtype)
+    dx = _wide_sum(g, w, axis_of_b=1)  # not of w.T: XLA widens both factors, before it sees that there is nothing to turn
+    return dx.astype(x.dtype), dw.astype(w.dtype)
 
 
 def _turned_copy(a: Matrix) -> Matrix:
