@@ -444,8 +444,9 @@ def _attention_and_what_is_kept(call, query, key, value, lengths):
 @partial(jax.jit, static_argnums=0)
 def _gradients(call, gradient, query, key, value, lengths, output, L):
     q, keys, real = _arranged(call, query, key, value, lengths)
-    o, g = (_to_heads(call, x, call.rows, call.shared) for x in (output, gradient))
-    rows = (q, g, L, jnp.sum(o.astype(L.dtype) * g.astype(L.dtype), -1, keepdims=True))
+    D = jnp.sum(output.astype(L.dtype) * gradient.astype(L.dtype), -1, keepdims=True)
+    g, D = (_to_heads(call, x, call.rows, call.shared) for x in (gradient, D))
+    rows = (q, g, L, D[..., :1])
     if call.form == "xla":
         dq, dk, dv = _all_gradients(call, real, rows, keys)
     else:
