@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from nn.layers import Linear, linear, ones
+from nn.kernels.choice import compiling_for
+from nn.layers import Linear, LinearGeneral, affine, linear, ones
 
 random = np.random.default_rng(0)
 X, KERNEL, BIAS = random.normal(size=(2, 5, 3)), random.normal(size=(3, 4)), random.normal(size=4)
@@ -73,3 +74,32 @@ def test_sizes_below_one_are_refused():
         Linear(0, 4, rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match=r"Linear expects out_features of at least 1, got out_features=-2\."):
         Linear(3, -2, rngs=nnx.Rngs(0))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 5, 3), (50, 3)])
+def test_what_the_layers_call_is_the_equation(shape):
+    x, kernel, bias = single(random.normal(size=shape), KERNEL, BIAS)
+    for implementation in (None, "reference", "xla"):
+        y = affine(x, kernel, bias, implementation=implementation)
+        np.testing.assert_allclose(y, linear(x, kernel, bias), rtol=1e-5, atol=1e-6)
+
+
+def test_of_several_dtypes_the_widest_is_taken_as_in_the_equation():
+    x, kernel, bias = single(X, KERNEL, BIAS)
+    for arrays in (
+        (x.astype(jnp.bfloat16), kernel, bias),
+        (x, kernel.astype(jnp.bfloat16), bias),
+        (x, kernel.astype(jnp.bfloat16)),
+    ):
+        y, equation = affine(*arrays), linear(*arrays)
+        assert y.dtype == equation.dtype == jnp.float32
+        np.testing.assert_allclose(y, equation, rtol=1e-2)
+
+
+def test_a_form_that_cannot_run_here_is_refused_by_the_layer():
+    (x,) = single(X)
+    options = dict(implementation="mosaic", rngs=nnx.Rngs(0))
+    with compiling_for("cpu"):
+        for layer in (Linear(3, 4, **options), LinearGeneral(3, (2, 2), **options)):
+            with pytest.raises(ValueError, match=r"matmul\(implementation='mosaic'\) cannot run here, because"):
+                layer(x)
