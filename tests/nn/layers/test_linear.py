@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -98,7 +100,7 @@ def test_of_several_dtypes_the_widest_is_taken_as_in_the_equation():
 
 def test_a_form_that_cannot_run_here_is_refused_by_the_layer():
     (x,) = single(X)
-    options = dict(implementation="mosaic", rngs=nnx.Rngs(0))
+    options: dict[str, Any] = dict(implementation="mosaic", rngs=nnx.Rngs(0))
     with compiling_for("cpu"):
         for layer in (Linear(3, 4, **options), LinearGeneral(3, (2, 2), **options)):
             with pytest.raises(ValueError, match=r"matmul\(implementation='mosaic'\) cannot run here, because"):
