@@ -3,6 +3,8 @@
 They differ in what they average over. BatchNorm: one feature, over the batch. LayerNorm: all features of one example; RMSNorm
 the same, without taking the mean off. GroupNorm: a group of features over the positions of one example, as the pixels of an
 image; InstanceNorm: one feature of them. Statistics are computed in float32 or better.
+
+The equations are functions. LayerNorm, of which the deepest networks have most, computes the same by a kernel.
 """
 
 import jax
@@ -10,6 +12,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from nn.kernels import layer_norm as kernel
+from nn.kernels.choice import Implementation
 from nn.layers.initializers import ones, zeros
 from nn.layers.shapes import require_features, require_positive
 
@@ -139,23 +143,35 @@ class LayerNorm(nnx.Module):
       epsilon: added to the variance, so that a constant example does not divide by 0.
       use_bias: whether to learn a bias.
       use_scale: whether to learn a scale.
+      implementation: a form of `nn.kernels.layer_norm.layer_norm`, whose choice None is.
       rngs: scale and bias each take a key, as in Flax, so that what is made after them begins alike.
 
     Raises:
-      ValueError: from a call whose input has another number of features.
+      ValueError: from a call whose input has another number of features, or if the form that is named cannot run.
     """
 
     def __init__(
-        self, num_features: int, *, epsilon: float = 1e-6, use_bias: bool = True, use_scale: bool = True, rngs: nnx.Rngs
+        self,
+        num_features: int,
+        *,
+        epsilon: float = 1e-6,
+        use_bias: bool = True,
+        use_scale: bool = True,
+        implementation: Implementation | None = None,
+        rngs: nnx.Rngs,
     ):
         require_positive("LayerNorm", num_features=num_features)
         self.num_features, self.epsilon = num_features, epsilon
+        self.implementation: Implementation | None = implementation
         self.scale = nnx.Param(ones(rngs.params(), (num_features,))) if use_scale else None
         self.bias = nnx.Param(zeros(rngs.params(), (num_features,))) if use_bias else None
 
     def __call__(self, x: Float[Array, "*batch features"]) -> Float[Array, "*batch features"]:
         require_features("LayerNorm", x, self.num_features)
-        return layer_norm(x, _value(self.scale), _value(self.bias), epsilon=self.epsilon)
+        scale = jnp.ones(self.num_features, x.dtype) if self.scale is None else self.scale[...]
+        bias = jnp.zeros(self.num_features, x.dtype) if self.bias is None else self.bias[...]
+        x = jnp.asarray(x, jnp.result_type(x, scale, bias))
+        return kernel.layer_norm(x, scale, bias, epsilon=self.epsilon, implementation=self.implementation)
 
 
 class RMSNorm(nnx.Module):
