@@ -12,7 +12,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from nn.layers import Linear, lecun_normal, linear, relu, zeros
+from nn.layers import Linear, affine, lecun_normal, relu, zeros
 from transfer.freezing import PathFilter, dotted, matches, patterns_of, require_matches
 
 
@@ -67,11 +67,12 @@ class AdaptedLinear(Linear):
     def __init__(self, layer: Linear):
         self.in_features, self.out_features = layer.in_features, layer.out_features
         self.kernel, self.bias = layer.kernel, layer.bias
+        self.implementation = layer.implementation
 
     def pretrained(self, x: Float[Array, "*batch inputs"]) -> Float[Array, "*batch outputs"]:
         """What the layer gave before it was adapted."""
         bias = None if self.bias is None else jax.lax.stop_gradient(self.bias[...])
-        return linear(x, jax.lax.stop_gradient(self.kernel[...]), bias)
+        return affine(x, jax.lax.stop_gradient(self.kernel[...]), bias, implementation=self.implementation)
 
 
 class LoRALinear(AdaptedLinear):
