@@ -56,6 +56,19 @@ def test_forward_mode_is_the_transpose_of_reverse_mode_and_the_second_derivative
     np.testing.assert_array_equal(jax.grad(gradient)(x), jax.grad(lambda x: pool(x).sum())(x))  # its own gradient is 0
 
 
+def test_a_window_with_a_nan_is_nan_and_gets_no_gradient():
+    x = jnp.asarray([[1, jnp.nan, 3, 3, 5, 4]]).reshape(1, 6, 1)
+    y, back = jax.vjp(lambda x: max_pool_touching(x, (2,)), x)
+    np.testing.assert_array_equal(y.ravel(), [jnp.nan, 3, 5])
+    np.testing.assert_array_equal(back(jnp.ones_like(y))[0].ravel(), [0, 0, 1, 0, 1, 0])
+
+
+def test_it_is_xlas_own_form_where_nobody_asks_for_the_gradient_and_never_where_somebody_does():
+    x = jnp.zeros((2, 4, 6, 3))
+    assert "reduce_window" in str(jax.make_jaxpr(lambda x: max_pool_touching(x, (2, 2)))(x))
+    assert "reduce_window" not in str(jax.make_jaxpr(jax.grad(lambda x: max_pool_touching(x, (2, 2)).sum()))(x))
+
+
 def test_under_vmap_it_is_the_loop():
     x = jnp.asarray(random.normal(size=(3, 4, 6, 2)), jnp.float32)
     gradients = jax.grad(lambda x: (max_pool_touching(x, (2, 2)) ** 2).sum())
