@@ -13,15 +13,19 @@ The first two XLA has well. For dW it takes all images and all of g at once, and
 Here a few images are taken at a time, so that their part of P, which is written and read but never kept, stays in the cache.
 A transposed convolution changes the first two lines: y = x Wᵀ, each window added to where it belongs, and so dW = P(g)ᵀ x, the
 windows being those of g. XLA's own dW is slower still there. The operations are 2 for each number of P and output (in P(g)ᵀ x:
-input). How many times as fast dW is on one core, with 3 × 3 windows and stride 1, and with 4 × 4 and stride 2, transposed:
+input). How many times as fast dW is on one core:
 
-    128 images of 28 × 28, 32 channels to 64    3.2        64 images of 7 × 7, 128 channels to 64, transposed    19
-     32 images of 14 × 14, 32 channels to 64    1.7        64 images of 7 × 7, 64 channels to 32, transposed     11
-     16 images of 7 × 7, 16 channels to 16      0.6, and is left to XLA
+    3 × 3, stride 1        128 images of 28 × 28, 32 channels to 64    2.1
+                           128 images of 28 × 28, 1 channel to 32      2.6
+                            32 images of 14 × 14, 32 channels to 64    1.1
+                            16 images of 7 × 7, 16 channels to 16      0.7, and is left to XLA
+    4 × 4, stride 2         64 images of 14 × 14, 64 channels to 128   1.3
+    the same, transposed    64 images of 7 × 7, 128 channels to 64     28
+                            64 images of 7 × 7, 64 channels to 32      17
 
-With a stride that is not transposed XLA has dW well too. Nor was anything gained, forward, by another road to 4 × 4 and
-stride 2: a window of 2 × 2, with the four pixels of each square as channels. XLA's own takes as long where it is transposed,
-and three quarters of the time where not.
+Windows added up. Where strides divide the window, it is a few neighbouring squares as large as a step, and whole squares are
+added instead of scattered pixels. For 4 × 4 and stride 2, dx of the first case above takes 1.2 times as long in XLA, and so
+does y of the last, transposed, 1.3 times. To read windows so is slower; y of the first and dx of the last are XLA's.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +42,8 @@ from nn.kernels.choice import platform
 from nn.kernels.devices import mesh_of
 
 FILTERS, PLACES = 16, 64  # the most of either for which the shifts were measured to win
-INPUTS, GRADIENTS = 8, 2**18  # the fewest channels, and numbers of g, a megabyte, from which on blocks were measured to win
+GRADIENTS = 2**18  # numbers of g, a megabyte: for more, blocks were measured to win
+INPUTS = 8  # channels: of fewer, blocks win only where a window has no more numbers than there are outputs
 PIXELS = 2**14  # numbers of x, transposed: for fewer, half a second more of compiling is not won back in a thousand steps
 BLOCK = 2**17  # numbers of P at a time: half a megabyte
 
@@ -133,8 +138,9 @@ def suits_blocks(
 
     Where images are spread over several devices, blocks of images would have to be sent around.
     """
-    numbers = prod(_shape(convolve_reference, x, kernel, strides, pads))
-    return _one_cpu(x) and max(strides) == 1 and x.shape[-1] >= INPUTS and numbers > GRADIENTS
+    gradients = prod(_shape(convolve_reference, x, kernel, strides, pads))
+    wide = x.shape[-1] >= INPUTS or prod(kernel.shape[:-1]) <= kernel.shape[-1]
+    return _one_cpu(x) and wide and gradients > GRADIENTS
 
 
 def suits_blocks_transposed(x: Float[Array, "images *space inputs"], strides: Sequence[int]) -> bool:
@@ -168,6 +174,42 @@ def windows(
     return x.reshape(-1, x.shape[-1])
 
 
+def windows_of_squares(
+    x: Float[Array, "images *space inputs"], window: tuple[int, ...], strides: Sequence[int], pads: Sequence[tuple[int, int]]
+) -> Float[Array, "rows numbers"]:
+    """P where strides divide the window, the columns in another order: by squares as large as a step, then by places in them.
+
+    So a window is a few neighbouring squares, and to add all windows up, which is what becomes of this backwards, is to add as
+    many shifted images of squares. It takes longer to read than `windows`, and less time to add up.
+
+    Args:
+      x, window, strides, pads: as for `windows`.
+    """
+    x = jax.lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((before, after, 0) for before, after in pads), (0, 0, 0)])
+    whole = [slice(size - size % step) for size, step in zip(x.shape[1:-1], strides, strict=True)]
+    squares = _split(x[(slice(None), *whole)], 1, strides)
+    squares = squares.reshape(*squares.shape[: len(window) + 1], -1)
+    counts = [size // step for size, step in zip(window, strides, strict=True)]
+    room = [size - count + 1 for size, count in zip(squares.shape[1:], counts, strict=False)]
+    corners = product(*map(range, counts))
+    shifted = [squares[(slice(None), *(slice(i, i + r) for i, r in zip(corner, room, strict=True)))] for corner in corners]
+    x = jnp.concatenate(shifted, -1)
+    return x.reshape(-1, x.shape[-1])
+
+
+def _split(x, first: int, steps: Sequence[int]):
+    """Each axis of space, from the first on, as (which step, where in it), all of the latter behind all of the former."""
+    last = first + len(steps)
+    space = [part for size, step in zip(x.shape[first:last], steps, strict=True) for part in (size // step, step)]
+    x = x.reshape(*x.shape[:first], *space, *x.shape[last:])
+    middle = range(first, first + len(space))
+    return x.transpose(*range(first), *middle[::2], *middle[1::2], *range(middle.stop, x.ndim))
+
+
+def _divide(strides: Sequence[int], kernel) -> bool:
+    return max(strides) > 1 and not any(size % step for size, step in zip(kernel.shape, strides, strict=False))
+
+
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def convolve_by_blocks(
     x: Float[Array, "images *space inputs"],
@@ -177,7 +219,7 @@ def convolve_by_blocks(
 ) -> Float[Array, "images *space_out outputs"]:
     """`convolve_reference`, whose gradient for the kernel is added up over blocks of images.
 
-    It can be differentiated in both modes, as often as you like. Gradients of the gradient for x are XLA's own.
+    It can be differentiated in both modes, as often as you like.
 
     Args:
       x, kernel, strides, pads: as there. The program for the gradient grows with the places in the window.
@@ -187,24 +229,44 @@ def convolve_by_blocks(
 
 @partial(convolve_by_blocks.defjvp, symbolic_zeros=True)
 def _by_blocks_jvp(strides, pads, primals, tangents):
-    return _changes(convolve_by_blocks, convolve_reference, _blocks_of_windows, strides, pads, primals, tangents)
+    along_x = _squares_read if _divide(strides, primals[1]) else convolve_reference
+    return _changes(convolve_by_blocks, along_x, _blocks_of_windows, strides, pads, primals, tangents)
 
 
 @partial(jax.jit, static_argnums=(2, 3))
 def _blocks_of_windows(x, kernel, strides, pads):
     """y = P W, block by block of images. What counts is what JAX makes of it backwards: a sum of Pᵀ g over the blocks."""
-    # Transposed, so that Pᵀ g becomes (gᵀ P)ᵀ: XLA multiplies faster where the longer side is the last.
-    matrix = kernel.reshape(-1, kernel.shape[-1]).T
+    matrix = kernel.reshape(-1, kernel.shape[-1])
+    numbers, outputs = matrix.shape
+    # Transposed, Pᵀ g becomes (gᵀ P)ᵀ: XLA multiplies faster where the longer side is the last.
+    turned = numbers > outputs
 
     @partial(jax.checkpoint, prevent_cse=False)  # What is kept for the way back is x, not P, which is many times as large.
     def one_block(x, matrix):
         P = windows(x, kernel.shape[:-2], strides, pads)
-        return jax.lax.dot_general(P, matrix, (((1,), (1,)), ((), ())))
+        return jax.lax.dot_general(P, matrix, (((1,), (int(turned),)), ((), ())))
 
     shape = _shape(convolve_reference, x, kernel, strides, pads)
-    blocks = _blocks(x, prod(shape[1:-1]) * matrix.shape[1])
-    y = _marked_linear(lambda matrix: jax.lax.map(lambda block: one_block(block, matrix), blocks), matrix)
-    return y.reshape(shape)
+    blocks = _blocks(x, prod(shape[1:-1]) * numbers)
+
+    def along(matrix):
+        return jax.lax.map(lambda block: one_block(block, matrix), blocks)
+
+    return _marked_linear(along, matrix.T if turned else matrix).reshape(shape)
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _squares_read(x, kernel, strides, pads):
+    """y = P W, where strides divide the window. Backwards: g Wᵀ, each window added to where it was taken, square by square."""
+    matrix = _split(kernel, 0, strides).reshape(-1, kernel.shape[-1])
+
+    @partial(jax.checkpoint, prevent_cse=False)
+    def one_block(x):
+        return windows_of_squares(x, kernel.shape[:-2], strides, pads) @ matrix
+
+    shape = _shape(convolve_reference, x, kernel, strides, pads)
+    blocks = _blocks(x, prod(shape[1:-1]) * matrix.shape[0])
+    return _marked_linear(lambda blocks: jax.lax.map(one_block, blocks), blocks).reshape(shape)
 
 
 def convolve_transposed_reference(
@@ -232,14 +294,17 @@ def convolve_transposed_by_blocks(
     strides: tuple[int, ...],
     pads: tuple[tuple[int, int], ...],
 ) -> Float[Array, "images *space_out outputs"]:
-    """`convolve_transposed_reference`, whose gradient for the kernel is added up over blocks of images.
+    """`convolve_transposed_reference`, whose values and gradient for the kernel are added up over blocks of images.
 
     It can be differentiated as `convolve_by_blocks` can.
 
     Args:
       x, kernel, strides, pads: as there. The program for the gradient grows with the places in the window.
     """
-    return convolve_transposed_reference(x, kernel, strides, pads)
+    if not _divide(strides, kernel):
+        return convolve_transposed_reference(x, kernel, strides, pads)
+    along, matrix, shape = _adding_up(x, kernel, strides, pads, squares=True)
+    return along(matrix).reshape(shape)
 
 
 @partial(convolve_transposed_by_blocks.defjvp, symbolic_zeros=True)
@@ -251,19 +316,27 @@ def _transposed_by_blocks_jvp(strides, pads, primals, tangents):
 @partial(jax.jit, static_argnums=(2, 3))
 def _blocks_added_up(x, kernel, strides, pads):
     """y = x Wᵀ, each window added to where it belongs, block by block of images. JAX makes a sum of P(g)ᵀ x of it backwards."""
+    along, matrix, shape = _adding_up(x, kernel, strides, pads, squares=False)
+    return _marked_linear(along, matrix).reshape(shape)
+
+
+def _adding_up(x, kernel, strides, pads, squares: bool):
+    """A function of Wᵀ that adds each window of x Wᵀ to where it belongs, block by block; Wᵀ; and the shape of y."""
     window, (inputs, outputs) = kernel.shape[:-2], kernel.shape[-2:]
     # The window that slides over x spread out meets a pixel with its last place first: what a pixel adds is turned round.
-    matrix = jnp.flip(kernel, range(len(window))).reshape(-1, inputs, outputs).swapaxes(0, 1).reshape(inputs, -1)
+    turned = jnp.flip(kernel, range(len(window)))
+    matrix = (_split(turned, 0, strides) if squares else turned).reshape(-1, inputs, outputs).swapaxes(0, 1).reshape(inputs, -1)
     around = [(w - 1 - before, w - 1 - after) for w, (before, after) in zip(window, pads, strict=True)]
     shape = _shape(convolve_transposed_reference, x, kernel, strides, pads)
     blocks = _blocks(x, prod(x.shape[1:-1]) * matrix.shape[1])
     like = jax.ShapeDtypeStruct((blocks.shape[1], *shape[1:]), x.dtype)
-    add_up = jax.linear_transpose(lambda y: windows(y, window, strides, around), like)
+    take = windows_of_squares if squares else windows
+    add_up = jax.linear_transpose(lambda y: take(y, window, strides, around), like)
 
     def along(matrix):
         return jax.lax.map(lambda block: add_up(block.reshape(-1, inputs) @ matrix)[0], blocks)
 
-    return _marked_linear(along, matrix).reshape(shape)
+    return along, matrix, shape
 
 
 def _marked_linear(function: Callable, change):

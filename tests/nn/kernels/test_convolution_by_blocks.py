@@ -22,7 +22,10 @@ in_float64 = getattr(jax if hasattr(jax, "enable_x64") else jax.experimental, "e
 # images, window and filters, strides, zeros before and after. Blocks have 100 numbers here.
 DIRECT = {
     "three blocks of two images": ((6, 3, 2, 2), (2, 2, 2, 4), (1, 1), ((1, 0), (0, 1))),
-    "a prime number of images, strides that do not divide": ((5, 8, 7, 2), (3, 2, 2, 3), (3, 2), ((1, 2), (0, 1))),
+    "a prime number of images, strides that do not divide it": ((5, 8, 7, 2), (3, 2, 2, 3), (3, 2), ((1, 2), (0, 1))),
+    "strides that do not divide the window, either": ((2, 7, 6, 3), (3, 4, 3, 2), (2, 3), ((0, 1), (1, 1))),
+    "windows of fewer numbers than outputs": ((4, 5, 6, 1), (3, 2, 1, 8), (1, 1), ((1, 1), (0, 1))),
+    "a stride of one axis, pixels left over": ((3, 6, 7, 2), (1, 4, 2, 2), (1, 2), ((0, 0), (1, 0))),
     "one axis": ((2, 9, 3), (4, 3, 2), (2,), ((1, 2),)),
     "three axes": ((2, 4, 5, 5, 2), (2, 3, 1, 2, 3), (1, 2, 1), ((0, 0), (1, 1), (0, 2))),
     "the window is the image": ((3, 4, 3, 2), (4, 3, 2, 2), (1, 1), ((0, 0), (0, 0))),
@@ -92,7 +95,7 @@ def test_values_and_gradients_are_those_of_the_equation_in_float64(name):
             np.testing.assert_allclose(ours, gradient, rtol=1e-5, atol=1e-5 * np.abs(gradient).max())
 
 
-PAIR = {name: CASES[name] for name in ("one axis", "transposed, a stride beyond the window")}
+PAIR = {name: CASES[name] for name in ("one axis", "transposed, twice as large", "transposed, a stride beyond the window")}
 
 
 @pytest.mark.parametrize("name", PAIR)
@@ -140,7 +143,7 @@ def test_without_images_the_gradient_is_zero():
 
 
 def test_the_layers_take_it_where_it_was_measured_to_be_quicker(monkeypatch):
-    """One CPU, eight channels and more than a megabyte of outputs; transposed, zeros between pixels that are not few."""
+    """One CPU, eight channels or small windows, over a megabyte of outputs; transposed, zeros between pixels not few."""
     taken = []
     for form, reference in REFERENCES.items():
         stub = lambda *given, name=form.__name__, reference=reference: taken.append(name) or reference(*given)  # noqa: E731
@@ -151,13 +154,14 @@ def test_the_layers_take_it_where_it_was_measured_to_be_quicker(monkeypatch):
 
     look(conv, x, kernel)
     look(conv_transpose, few, kernel, strides=(1, 2))
-    assert taken == ["convolve_by_blocks", "convolve_transposed_by_blocks"]
+    look(conv, *shapes((8, 65, 64, 8), kernel.shape), strides=2)
+    look(conv, *shapes((2, 65, 64, 3), (3, 3, 3, 32)))
+    assert taken == ["convolve_by_blocks", "convolve_transposed_by_blocks", "convolve_by_blocks", "convolve_by_blocks"]
 
     look(conv, few, kernel)  # a megabyte, and no more
-    look(conv, *shapes((8, 65, 64, 8), kernel.shape), strides=2)
     look(conv, x, kernel, kernel_dilation=2)
     look(conv, x, thin, feature_group_count=2)
-    look(conv, *shapes((2, 65, 64, 4), thin.shape))
+    look(conv, *shapes((2, 65, 64, 4), thin.shape))  # windows of 36 numbers, and 32 outputs
     look(conv_transpose, x, kernel)
     look(conv_transpose, *shapes((2, 32, 32, 8), kernel.shape), strides=2)
     look(conv_transpose, few, kernel, strides=2, kernel_dilation=2)
@@ -171,4 +175,4 @@ def test_the_layers_take_it_where_it_was_measured_to_be_quicker(monkeypatch):
     x, few = (jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=two) for array in (x, few))
     look(conv, x, kernel)
     look(conv_transpose, few, kernel, strides=2)
-    assert len(taken) == 2
+    assert len(taken) == 4
