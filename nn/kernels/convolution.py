@@ -330,11 +330,12 @@ def _adding_up(x, kernel, strides, pads, squares: bool):
     shape = _shape(convolve_transposed_reference, x, kernel, strides, pads)
     blocks = _blocks(x, prod(x.shape[1:-1]) * matrix.shape[1])
     like = jax.ShapeDtypeStruct((blocks.shape[1], *shape[1:]), x.dtype)
+    rows = blocks.reshape(len(blocks), -1, inputs)  # before the loop: what it reads as it is need not be kept for the way back
     take = windows_of_squares if squares else windows
     add_up = jax.linear_transpose(lambda y: take(y, window, strides, around), like)
 
     def along(matrix):
-        return jax.lax.map(lambda block: add_up(block.reshape(-1, inputs) @ matrix)[0], blocks)
+        return jax.lax.map(lambda rows: add_up(rows @ matrix)[0], rows)
 
     return along, matrix, shape
 
