@@ -330,7 +330,7 @@ def _adding_up(x, kernel, strides, pads, squares: bool):
     shape = _shape(convolve_transposed_reference, x, kernel, strides, pads)
     blocks = _blocks(x, prod(x.shape[1:-1]) * matrix.shape[1])
     like = jax.ShapeDtypeStruct((blocks.shape[1], *shape[1:]), x.dtype)
-    rows = blocks.reshape(len(blocks), -1, inputs)  # before the loop: what it reads as it is need not be kept for the way back
+    rows = blocks.reshape(len(blocks), prod(blocks.shape[1:-1]), inputs)  # not in the loop, which would keep them for later
     take = windows_of_squares if squares else windows
     add_up = jax.linear_transpose(lambda y: take(y, window, strides, around), like)
 
