@@ -1,4 +1,4 @@
-"""Convolution where XLA's own is slow on a CPU: images of a single channel, and gradients for a kernel of many numbers.
+"""Convolution where XLA's own is slow on a CPU: images of a single channel, gradients for a kernel, and strides transposed.
 
 One channel. XLA makes a matrix of every window, with as many columns as the window has places, and multiplies it with the
 kernel. With one channel and few filters that matrix costs more than the product saves: shifted images are added up instead.
@@ -9,11 +9,11 @@ Gradients for the kernel. P holds the windows, a row for each place where the wi
 
     y = P W        dx = g Wᵀ, each window added to where it was taken        dW = Pᵀ g
 
-The first two XLA has well. For dW it takes all images and all of g at once, and is slow where g is larger than a core's cache.
-Here a few images are taken at a time, so that their part of P, which is written and read but never kept, stays in the cache.
-A transposed convolution changes the first two lines: y = x Wᵀ, each window added to where it belongs, and so dW = P(g)ᵀ x, the
-windows being those of g. XLA's own dW is slower still there. The operations are 2 for each number of P and output (in P(g)ᵀ x:
-input). How many times as fast dW is on one core:
+The first two XLA has well at stride 1. For dW it takes all images and all of g at once, and is slow where g is larger than a
+core's cache. Here a few images are taken at a time, so that their part of P, which is written and read but never kept, stays
+in the cache. A transposed convolution changes the first two lines: y = x Wᵀ, each window added to where it belongs, and so
+dW = P(g)ᵀ x, the windows being those of g. XLA's own dW is slower still there. The operations are 2 for each number of P and
+output (in P(g)ᵀ x: input). How many times as fast dW is on one core:
 
     3 × 3, stride 1        128 images of 28 × 28, 32 channels to 64    2.1
                            128 images of 28 × 28, 1 channel to 32      2.6
@@ -24,8 +24,10 @@ input). How many times as fast dW is on one core:
                             64 images of 7 × 7, 64 channels to 32      17
 
 Windows added up. Where strides divide the window, it is a few neighbouring squares as large as a step, and whole squares are
-added instead of scattered pixels. For 4 × 4 and stride 2, dx of the first case above takes 1.2 times as long in XLA, and so
-does y of the last, transposed, 1.3 times. To read windows so is slower; y of the first and dx of the last are XLA's.
+added instead of scattered pixels. XLA takes 1.2 times as long for dx of the case with stride 2 above, and 1.1 and 1.3 times
+as long for y of the two that are transposed. To read windows so is slower: y with a stride, and dx transposed, are XLA's.
+
+Nothing was gained by forms with fewer products and more sums (Winograd's, for 3 × 3 and for 4 × 4 with stride 2).
 """
 
 from collections.abc import Callable, Sequence
