@@ -1,10 +1,11 @@
 """Recurrent layers: the same cell at every step of a sequence, its state handed on from step to step, as a memory.
 
-A cell is one step, (state, input) → (new state, output). `RNN` walks a sequence with it, by `jax.lax.scan`.
+A cell is one step, (state, input) → (new state, output). `RNN` walks a sequence with it: by `jax.lax.scan`, or, with an LSTM
+and where that is quicker, by a kernel that takes the same walk.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +13,18 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
+from nn.kernels.choice import Implementation
+from nn.kernels.lstm import lstm, lstm_form
 from nn.layers.initializers import orthogonal
 from nn.layers.linear import Linear, linear
 from nn.layers.shapes import require_features, require_positive, require_within
 
 Sequences = Float[Array, "*batch time inputs"]
+Outputs = Float[Array, "*batch time hidden"]
 State = Float[Array, "*batch hidden"]
 Inputs = Float[Array, "*batch inputs"]
 Carry = Any  # an array, or a tree of arrays: whatever the cell remembers
+GateWeights = tuple[Float[Array, "inputs four_hidden"], Float[Array, "hidden four_hidden"], Float[Array, " four_hidden"]]
 
 
 def simple_step(
@@ -229,13 +234,16 @@ class LSTMCell(RecurrentCell):
 
     def __call__(self, carry: tuple[State, State], x: Inputs) -> tuple[tuple[State, State], State]:
         self._require(x)
+        carry = lstm_step(carry, x, *self.side_by_side())
+        return carry, carry[1]
+
+    def side_by_side(self) -> GateWeights:
+        """W, U and b as `lstm_step` takes them."""
         inputs = [getattr(self, gate) for gate in ("ii", "if_", "ig", "io")]
         hidden = [getattr(self, gate) for gate in ("hi", "hf", "hg", "ho")]
         kernel = jnp.concatenate([layer.kernel[...] for layer in inputs], axis=-1)
         recurrent_kernel = jnp.concatenate([layer.kernel[...] for layer in hidden], axis=-1)
-        bias = jnp.concatenate([layer.bias[...] for layer in hidden])
-        carry = lstm_step(carry, x, kernel, recurrent_kernel, bias)
-        return carry, carry[1]
+        return kernel, recurrent_kernel, jnp.concatenate([layer.bias[...] for layer in hidden])
 
     def initialize_carry(self, input_shape: tuple[int, ...], rngs: Any = None) -> tuple[State, State]:
         zeros = super().initialize_carry(input_shape, rngs)
@@ -263,8 +271,12 @@ class OptimizedLSTMCell(RecurrentCell):
 
     def __call__(self, carry: tuple[State, State], x: Inputs) -> tuple[tuple[State, State], State]:
         self._require(x)
-        carry = lstm_step(carry, x, self.dense_i.kernel[...], self.dense_h.kernel[...], self.dense_h.bias[...])
+        carry = lstm_step(carry, x, *self.side_by_side())
         return carry, carry[1]
+
+    def side_by_side(self) -> GateWeights:
+        """W, U and b as `lstm_step` takes them."""
+        return self.dense_i.kernel[...], self.dense_h.kernel[...], self.dense_h.bias[...]
 
     def initialize_carry(self, input_shape: tuple[int, ...], rngs: Any = None) -> tuple[State, State]:
         zeros = super().initialize_carry(input_shape, rngs)
@@ -305,12 +317,17 @@ class RNN(nnx.Module):
       return_carry: whether to return (carry, outputs) and not the outputs alone.
       reverse: whether to walk from the last step to the first.
       keep_order: whether the outputs of a walk in reverse are turned round again, so that output t belongs to input t.
+      implementation: "reference" is the cell's own call, step by step. Any other is a form of `nn.kernels.lstm.lstm`, which
+        takes the walk of an `LSTMCell` or an `OptimizedLSTMCell`, in arrays of one dtype. None leaves it to `lstm_form` there
+        whether such a walk is the kernel's: on a CPU it is ("xla"). The kernel can be differentiated backward only: `jax.jvp`
+        asks for "reference".
 
-    A call may overrule each of the last four.
+    A call may overrule each of the four before the last.
 
     Raises:
       ValueError: from a call, if the input has too few axes or no steps, or `seq_lengths` has another shape than the batch or
-        holds lengths outside 1 to the number of steps (inside `jax.jit` lengths are not known, and not checked).
+        holds lengths outside 1 to the number of steps (inside `jax.jit` lengths are not known, and not checked); or if the
+        form that is named cannot run.
     """
 
     def __init__(
@@ -321,10 +338,12 @@ class RNN(nnx.Module):
         return_carry: bool = False,
         reverse: bool = False,
         keep_order: bool = False,
+        implementation: Implementation | None = None,
     ):
         self.cell = cell
         self.time_major, self.return_carry = time_major, return_carry
         self.reverse, self.keep_order = reverse, keep_order
+        self.implementation: Implementation | None = implementation
 
     def __call__(
         self,
@@ -357,8 +376,41 @@ class RNN(nnx.Module):
         if time == 0:
             raise ValueError(f"RNN expects at least one step, got x.shape={x.shape}.")
         lengths = None if seq_lengths is None else require_lengths("RNN", seq_lengths, x.shape[:-1])
-        carry = self.cell.initialize_carry((*batch, features)) if initial_carry is None else initial_carry
-        steps = jnp.moveaxis(reverse_sequences(x, lengths) if reverse else x, -2, 0)  # time first, as scan wants it
+        carry = initial_carry
+        if carry is None:
+            carry = self.cell.initialize_carry((*batch, features))
+            # Zeros have no precision to lose, and must not widen what is narrow.
+            carry = jax.tree.map(lambda leaf: leaf.astype(x.dtype) if _is_floating(leaf) else leaf, carry)
+        x = reverse_sequences(x, lengths) if reverse else x
+        form = self._form(carry, x, lengths)
+        carry, outputs = self._scan(carry, x, lengths) if form == "reference" else self._kernel(form, carry, x, lengths)
+        if reverse and keep_order:
+            outputs = reverse_sequences(outputs, lengths)
+        outputs = jnp.moveaxis(outputs, -2, 0) if time_major else outputs
+        return (carry, outputs) if return_carry else outputs
+
+    def _form(self, carry: Carry, x: Sequences, lengths: Int[Array, "*batch"] | None) -> str:
+        """Which form takes the walk; "reference" is that of `_scan`."""
+        cell, reason = cast(LSTMCell, self.cell), None
+        if type(cell) not in (LSTMCell, OptimizedLSTMCell):  # one that inherits from them may do something else
+            reason = f"it walks with an LSTMCell or an OptimizedLSTMCell, and the cell is a {type(cell).__name__}"
+        elif len(dtypes := sorted({str(array.dtype) for array in (x, *carry, *cell.side_by_side())})) > 1:
+            reason = f"input, carry and weights have to be of one dtype, and are of {' and '.join(dtypes)}"
+        if self.implementation == "reference" or (self.implementation is None and reason):
+            return "reference"
+        if reason:
+            raise ValueError(f"RNN(implementation={self.implementation!r}) cannot run here, because {reason}.")
+        return lstm_form(x, *carry, *cell.side_by_side(), lengths=lengths, implementation=self.implementation)
+
+    def _kernel(self, form: Any, carry: Carry, x: Sequences, lengths: Int[Array, "*batch"] | None) -> tuple[Carry, Outputs]:
+        cell = cast(LSTMCell, self.cell)
+        cell._require(x[..., 0, :])
+        (c, h), weights = carry, cell.side_by_side()
+        outputs, (h, c) = lstm(x, h, c, *weights, lengths=lengths, time_major=False, implementation=form)
+        return (c, h), outputs
+
+    def _scan(self, carry: Carry, x: Sequences, lengths: Int[Array, "*batch"] | None) -> tuple[Carry, Outputs]:
+        steps = jnp.moveaxis(x, -2, 0)  # time first, as scan wants it
 
         # What a cell changes as it goes (the count of its random keys, running statistics) is carried from step to step, too.
         graph, weights, moving = nnx.split(self.cell, nnx.Param, ...)
@@ -373,18 +425,12 @@ class RNN(nnx.Module):
                 y = jnp.where(_like(real, y), y, 0)
             return (new, nnx.split(cell, nnx.Param, ...)[2]), y
 
-        if initial_carry is None:  # zeros have no precision to lose, and must not widen what is narrow
-            carry = jax.tree.map(lambda leaf: leaf.astype(x.dtype) if _is_floating(leaf) else leaf, carry)
         # The carry of a sum in float32 and an input in bfloat16 is float32: scan asks that it be so from the start.
         shapes, _ = jax.eval_shape(step, (carry, moving), (jnp.array(0), steps[0]))
         carry = jax.tree.map(lambda leaf, shape: leaf.astype(shape.dtype), carry, shapes[0])
-        (carry, moving), outputs = jax.lax.scan(step, (carry, moving), (jnp.arange(time), steps))
+        (carry, moving), outputs = jax.lax.scan(step, (carry, moving), (jnp.arange(len(steps)), steps))
         nnx.update(self.cell, moving)
-        outputs = jnp.moveaxis(outputs, 0, -2)
-        if reverse and keep_order:
-            outputs = reverse_sequences(outputs, lengths)
-        outputs = jnp.moveaxis(outputs, -2, 0) if time_major else outputs
-        return (carry, outputs) if return_carry else outputs
+        return carry, jnp.moveaxis(outputs, 0, -2)
 
 
 def _is_floating(leaf):
