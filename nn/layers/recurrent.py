@@ -400,7 +400,8 @@ class RNN(nnx.Module):
             return "reference"
         if reason:
             raise ValueError(f"RNN(implementation={self.implementation!r}) cannot run here, because {reason}.")
-        return lstm_form(x, *carry, *cell.side_by_side(), lengths=lengths, implementation=self.implementation)
+        (c, h), (w_x, w_h, bias) = carry, cell.side_by_side()
+        return lstm_form(x, h, c, w_x, w_h, bias, lengths=lengths, implementation=self.implementation)
 
     def _kernel(self, form: Any, carry: Carry, x: Sequences, lengths: Int[Array, "*batch"] | None) -> tuple[Carry, Outputs]:
         cell = cast(LSTMCell, self.cell)

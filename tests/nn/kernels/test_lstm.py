@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from nn.kernels.choice import compiling_for
-from nn.kernels.lstm import lstm, lstm_step
+from nn.kernels.lstm import lstm, lstm_form, lstm_step
 from nn.layers.recurrent import RNN, OptimizedLSTMCell
 
 FORMS: dict[str, dict[str, Any]] = {
@@ -53,6 +53,66 @@ def test_it_is_the_walk_of_the_layer_with_the_same_weights():
             np.testing.assert_allclose(result, layer, atol=1e-6)
 
 
+@pytest.mark.parametrize("form", ["reference", "xla"])
+def test_with_lengths_each_sequence_is_walked_by_itself(form):
+    """Values and all gradients are those of walks over the real steps, and what is behind these is not looked at."""
+    lengths = np.array([[5, 1], [3, 4]])
+    xs, h0, c0, *weights = draw((5, 2, 2, 3), (2, 2, 4), (2, 2, 4), (3, 16), (4, 16), (16,))
+
+    def total(hs, h, c):  # a weight of its own for every number
+        return sum((array * jnp.cos(jnp.arange(array.size)).reshape(array.shape)).sum() for array in (hs, h, c))
+
+    def together(arrays):
+        hs, (h, c) = lstm(*arrays, lengths=jnp.asarray(lengths), implementation=form)
+        return total(hs, h, c), (hs, h, c)
+
+    def one_by_one(arrays):
+        (xs, h0, c0), weights = arrays[:3], arrays[3:]
+        hs, h, c = jnp.zeros((5, 2, 2, 4)), *[jnp.zeros((2, 2, 4))] * 2
+        for row, length in np.ndenumerate(lengths):
+            outputs, last = lstm(xs[:length, *row], h0[row], c0[row], *weights, implementation="reference")
+            hs, h, c = hs.at[:length, *row].set(outputs), h.at[row].set(last[0]), c.at[row].set(last[1])
+        return total(hs, h, c), (hs, h, c)
+
+    def both(arrays, arrays_with_other_padding):
+        ways = (together, arrays), (one_by_one, arrays), (together, arrays_with_other_padding)
+        return [jax.value_and_grad(way, has_aux=True)(arrays) for way, arrays in ways]
+
+    padding = np.arange(5)[:, None, None] >= lengths
+    arrays = xs, h0, c0, *weights
+    ours, expected, other = jax.jit(both)(arrays, (jnp.where(padding[..., None], 1000.0, xs), *arrays[1:]))
+    for result, sought in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(result, sought, rtol=1e-5, atol=1e-5)
+    jax.tree.map(np.testing.assert_array_equal, ours, other)
+    np.testing.assert_array_equal(ours[0][1][0][padding], 0)
+    np.testing.assert_array_equal(ours[1][0][padding], 0)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_batch_may_come_first(form):
+    xs, h0, c0, *weights = draw((3, 2, 2, 3), (2, 2, 4), (2, 2, 4), (3, 16), (4, 16), (16,))
+
+    @jax.jit
+    def both(xs):
+        hs, last = lstm(xs, h0, c0, *weights, **FORMS[form])
+        return (hs, last), lstm(jnp.moveaxis(xs, 0, -2), h0, c0, *weights, time_major=False, **FORMS[form])
+
+    (hs, last), (outputs, end) = both(xs)
+    np.testing.assert_allclose(jnp.moveaxis(outputs, -2, 0), hs, atol=1e-6)
+    np.testing.assert_allclose(end, last, atol=1e-6)
+
+
+def test_left_to_itself_on_a_cpu_it_arranges_the_walks_that_are_large_enough():
+    def arrays(rows, hidden):
+        return draw((2, rows, 3), (rows, hidden), (rows, hidden), (3, 4 * hidden), (hidden, 4 * hidden), (4 * hidden,))
+
+    with compiling_for("cpu"):
+        assert [lstm_form(*arrays(rows, hidden)) for rows, hidden in ((1, 16), (32, 64))] == ["reference", "xla"]
+    for machine in ("gpu", "tpu"):
+        with compiling_for(machine):
+            assert lstm_form(*arrays(32, 64)) == "reference"
+
+
 @pytest.mark.parametrize(
     ("form", "gates"), [("xla", "f32[7,16,2]"), ("mosaic", "f32[7,4,16,128]"), ("triton", "f32[7,4,16,16]")]
 )
@@ -70,6 +130,18 @@ EXPECTS = [
     (
         lambda: lstm(X[:0], H, H, W_X, W_H, B),
         "lstm expects xs (time, *batch, inputs) with a step at least, got xs.shape=(0, 2, 3).",
+    ),
+    (
+        lambda: lstm(X[:, :0], H, H, W_X, W_H, B, time_major=False),
+        "lstm expects xs (*batch, time, inputs) with a step at least, got xs.shape=(5, 0, 3).",
+    ),
+    (
+        lambda: lstm(X, H, H, W_X, W_H, B, lengths=np.array([1, 2, 3])),
+        "lstm expects a length for each sequence, (2,), got (3,).",
+    ),
+    (
+        lambda: lstm(X, H, H, W_X, W_H, B, lengths=np.array([1, 2]), **FORMS["mosaic"]),
+        "lstm(implementation='mosaic') cannot run here, because it walks over all steps, and takes no lengths.",
     ),
     (
         lambda: lstm(X, H, H[:1], W_X, W_H, B),
