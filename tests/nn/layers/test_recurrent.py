@@ -1,5 +1,7 @@
 """What a memory does: the theorems of cells and of walks. That they are Flax's stands in test_drop_in."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -170,6 +172,94 @@ def test_with_lengths_a_walk_ignores_what_follows_and_so_do_its_gradients(cls):
     assert (gradient[0, :2] != 0).all() and (gradient[1] != 0).all()
     with_other_padding = gradient_of(SEQUENCES.at[0, 2:].set(1000.0))
     same(with_other_padding, (gradient, (carry, outputs)), rtol=0, atol=0)
+
+
+WALKS = {
+    "plain": {},
+    "lengths": {"seq_lengths": LENGTHS},
+    "reversed, with lengths": {"seq_lengths": LENGTHS, "reverse": True, "keep_order": True},
+    "time first, reversed": {"time_major": True, "reverse": True},
+}
+
+
+@pytest.mark.parametrize("options", WALKS.values(), ids=WALKS)
+@pytest.mark.parametrize("cls", [LSTMCell, OptimizedLSTMCell])
+def test_the_kernel_takes_the_same_walk_and_has_the_same_gradients(cls, options):
+    walks = [make(cls, return_carry=True, implementation=form) for form in ("reference", "xla")]
+    carry = tuple(jnp.asarray(values, jnp.float32) for values in random.normal(size=(2, BATCH, HIDDEN)))
+    x = SEQUENCES.swapaxes(0, 1) if options.get("time_major") else SEQUENCES
+
+    def walk(rnn, weights, x, carry):
+        carry, outputs = nnx.merge(nnx.graphdef(rnn), weights)(x, initial_carry=carry, **options)
+        total = sum((leaf * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape)).sum() for leaf in (outputs, *carry))
+        return total, (outputs, carry)
+
+    def both(*arrays):
+        return [jax.value_and_grad(partial(walk, rnn), argnums=(0, 1, 2), has_aux=True)(*arrays) for rnn in walks]
+
+    reference, kernel = jax.jit(both)(nnx.state(walks[0]), x, carry)
+    same(kernel, reference, rtol=1e-4, atol=1e-5)
+
+
+def test_the_kernel_walks_in_both_directions_and_under_vmap():
+    rnns = {form: [make(OptimizedLSTMCell, implementation=form) for _ in range(2)] for form in ("reference", "xla")}
+    batches = jnp.stack([SEQUENCES, -SEQUENCES])
+
+    def walk(form):
+        graphdef, state = nnx.split(Bidirectional(*rnns[form]))
+        return jax.vmap(lambda x, lengths: nnx.merge(graphdef, state)(x, seq_lengths=lengths))(
+            batches, jnp.stack([LENGTHS] * 2)
+        )
+
+    same(*jax.jit(lambda: [walk("xla"), walk("reference")])())
+
+
+def test_second_derivatives_by_the_kernel_are_those_of_the_cell_and_forward_mode_asks_for_the_reference():
+    def total(form, x):
+        return (make(OptimizedLSTMCell, implementation=form)(x, seq_lengths=jnp.asarray(LENGTHS)) ** 2).sum()
+
+    def changes(form):
+        return jax.grad(lambda x: (jax.grad(partial(total, form))(x) ** 2).sum())(SEQUENCES)
+
+    same(*jax.jit(lambda: [changes("xla"), changes("reference")])(), rtol=1e-4, atol=1e-5)
+    tangent = jax.jvp(partial(total, "reference"), (SEQUENCES,), (SEQUENCES,))[1]
+    np.testing.assert_allclose(tangent, (jax.grad(partial(total, "xla"))(SEQUENCES) * SEQUENCES).sum(), rtol=1e-4)
+
+
+class Negated(OptimizedLSTMCell):
+    """It inherits the weights, and does something else with them."""
+
+    def __call__(self, carry, x):
+        carry, y = super().__call__(carry, x)
+        return carry, -y
+
+
+def test_left_to_itself_the_walk_is_the_kernels_if_the_cell_the_size_and_the_dtypes_are(without_type_checks):
+    large = jnp.asarray(random.normal(size=(64, 2, INPUTS)), jnp.float32)
+
+    def uses_the_kernel(cls, x, **options):
+        rnn = RNN(cls(INPUTS, 32, rngs=nnx.Rngs(0)), **options)
+        return "custom_vjp" in str(jax.make_jaxpr(lambda x: rnn(x))(x))
+
+    assert uses_the_kernel(OptimizedLSTMCell, large) and uses_the_kernel(LSTMCell, large)
+    assert not uses_the_kernel(OptimizedLSTMCell, large, implementation="reference")
+    assert not uses_the_kernel(OptimizedLSTMCell, large[:2])
+    assert not uses_the_kernel(OptimizedLSTMCell, large.astype(jnp.bfloat16))  # the weights are float32
+    assert not uses_the_kernel(GRUCell, large) and not uses_the_kernel(Negated, large)
+    np.testing.assert_array_equal(make(Negated)(SEQUENCES), -make(OptimizedLSTMCell)(SEQUENCES))
+
+
+@pytest.mark.parametrize(
+    ("cls", "dtype", "because"),
+    [
+        (GRUCell, jnp.float32, "it walks with an LSTMCell or an OptimizedLSTMCell, and the cell is a GRUCell"),
+        (Negated, jnp.float32, "it walks with an LSTMCell or an OptimizedLSTMCell, and the cell is a Negated"),
+        (LSTMCell, jnp.bfloat16, "input, carry and weights have to be of one dtype, and are of bfloat16 and float32"),
+    ],
+)
+def test_a_named_form_that_cannot_walk_says_why(cls, dtype, because):
+    with pytest.raises(ValueError, match=rf"^RNN\(implementation='xla'\) cannot run here, because {because}\.$"):
+        make(cls, implementation="xla")(SEQUENCES.astype(dtype))
 
 
 @pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["all steps", "lengths"])

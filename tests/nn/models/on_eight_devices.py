@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import optax
 import pytest
+from flax import nnx
 
 from nn.data import Dataset
+from nn.layers import RNN
 from nn.training import device_mesh, fit, virtual_cpu_devices
 
 virtual_cpu_devices(8)
@@ -23,8 +25,11 @@ page.loader.exec_module(every_model)
 MOMENTUM = optax.sgd(0.01, momentum=0.9)
 
 
-def learned(name, mesh):
+def learned(name, mesh, implementation=None):
     example, model = every_model.EXAMPLES[name], every_model.build(name)
+    for _, module in nnx.iter_graph(model):
+        if implementation and isinstance(module, RNN):
+            module.implementation = implementation
     batch = {key: np.repeat(value, 8, axis=0) for key, value in example.batch.items()}
     data = Dataset.from_arrays(batch).batches(len(next(iter(batch.values()))), seed=0)
     history = fit(model, data, loss=example.loss, optimizer=MOMENTUM, steps=3, log_every=1, mesh=mesh)
@@ -34,6 +39,17 @@ def learned(name, mesh):
 @pytest.mark.parametrize("name", every_model.EXAMPLES)
 def test_eight_devices_train_it_as_one(name):
     (losses, weights), (expected, right) = learned(name, device_mesh(8)), learned(name, None)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-5)
+    for key in right:
+        np.testing.assert_allclose(weights[key], right[key], rtol=1e-5, atol=1e-5, err_msg=key)
+
+
+def test_eight_devices_walk_by_the_kernel_as_one_by_the_cell():
+    """Models as small as these are left to the cell."""
+    (losses, weights), (expected, right) = (
+        learned("SequenceClassifier", device_mesh(8), "xla"),
+        learned("SequenceClassifier", None),
+    )
     np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-5)
     for key in right:
         np.testing.assert_allclose(weights[key], right[key], rtol=1e-5, atol=1e-5, err_msg=key)
