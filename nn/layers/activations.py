@@ -12,16 +12,20 @@ from jaxtyping import Array, Float
 Values = Float[Array, "*shape"]
 
 
-@jax.custom_jvp
 def relu(x: Values) -> Values:
     """max(x, 0). Its slope at 0 is taken as 0, and NaN stays NaN.
 
     Reference: Nair and Hinton 2010, "Rectified linear units improve restricted Boltzmann machines".
     """
+    return _at_least_zero(x)
+
+
+@jax.custom_jvp
+def _at_least_zero(x):
     return jnp.maximum(x, 0)
 
 
-relu.defjvps(lambda change, y, x: jnp.where(y <= 0, 0, change))  # JAX's own slope of maximum at 0 would be ½
+_at_least_zero.defjvps(lambda change, y, x: jnp.where(y <= 0, 0, change))  # JAX's own slope of maximum at 0 is ½
 
 
 def leaky_relu(x: Values, negative_slope: float = 0.01) -> Values:
