@@ -29,13 +29,14 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{library} is left out: {reason}.")
     folder.mkdir(parents=True, exist_ok=True)
     asked_for = shlex.join(sys.argv[1:] if arguments is None else arguments)
-    results = {"command": f"python -m benchmarks {asked_for}".strip(), "machine": machine.header(), "rounds": options.rounds}
-    results |= {"left out": missing, "agreement": {}, "runs": []}
+    before = report.read_results(folder) if options.add else None
+    results, part = report.begun(f"python -m benchmarks {asked_for}".strip(), options.rounds, machine.header(), before)
+    part["left out"] = missing
     with tempfile.TemporaryDirectory() as scratch:
         print("Do all compute the same?")
         for workload in chosen:
             mine = [library for library in libraries if library in taking_part(workload)]
-            results["agreement"][workload.name] = check(workload, mine, Path(scratch), say)
+            part["agreement"][workload.name] = check(workload, mine, Path(scratch), say)
         if options.check_only:
             return 0
         for cores in options.cores:
@@ -43,11 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
                 if cores > 1 and workload not in FIVE and not options.workloads:
                     continue  # how cost grows is shown on one core
                 print(f"{workload.name} on {cores} core{'s' * (cores > 1)}, {options.rounds} rounds:", flush=True)
-                failed = results["agreement"][workload.name]["left out"]
+                failed = part["agreement"][workload.name]["left out"]
                 mine = [one for one in libraries if one in taking_part(workload) and one not in failed]
                 mine = [one for one in mine if cores > 1 or one != MESH]
                 run = measure(workload, mine, cores=cores, rounds=options.rounds, folder=Path(scratch), say=say)
-                results["runs"].append(run)
+                part["runs"].append(run)
                 report.write_results(results, folder)  # so far: a run that is stopped leaves what it has
     print(report.tables(results))
     report.draw(results, folder / "plot.png")
@@ -84,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rounds", type=_positive, default=15, metavar="N", help="turns of each library (15)")
     parser.add_argument("--output", type=Path, default=HERE, metavar="FOLDER", help="for results.json and plot.png")
+    parser.add_argument("--add", action="store_true", help="keep what results.json holds of other workloads and cores")
     parser.add_argument("--check-only", action="store_true", help="ask whether all compute the same, and time nothing")
     parser.add_argument(
         "--tables", action="store_true", help="write the tables of results.json into README.md, and run nothing"

@@ -1,4 +1,7 @@
-"""What a run found, as JSON, as tables of Markdown and as a picture. Every number in README.md comes from here."""
+"""What runs found, as JSON, as tables of Markdown and as a picture. Every number in README.md comes from here.
+
+Results are of one machine: its header, and a part for each command that was run there.
+"""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,6 +40,23 @@ def read_results(folder: Path) -> Results | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
+def begun(command: str, rounds: int, header: Results, before: Results | None = None) -> tuple[Results, Results]:
+    """Results with a new part to be filled, behind those of an earlier command if there are any; and that part.
+
+    Raises:
+      ValueError: if the earlier ones are of another machine, or of other versions or settings.
+    """
+    part: Results = {"command": command, "rounds": rounds, "left out": {}, "agreement": {}, "runs": []}
+    if before and (other := [name for name in header if before["machine"].get(name) != header[name]]):
+        raise ValueError(f"Results can be added to those of the same machine, versions and settings; here differ {other}.")
+    return {"machine": header, "parts": [*(before["parts"] if before else []), part]}, part
+
+
+def runs_of(results: Results) -> list[Run]:
+    """All runs; of one workload on as many cores, the last."""
+    return list({(run["workload"], run["cores"]): run for part in results["parts"] for run in part["runs"]}.values())
+
+
 def write_tables(folder: Path, readme: Path) -> None:
     """Puts what a folder holds between the markers of a README."""
     readme.write_text(with_tables(readme.read_text(encoding="utf-8"), folder), encoding="utf-8")
@@ -71,7 +91,7 @@ def between(text: str, name: str, content: str) -> str:
 
 def tables(results: Results) -> str:
     """All of them, under their headings."""
-    runs = results["runs"]
+    runs = runs_of(results)
     parts = [_header(results), "![Time over ours, network by network; time and memory by length](plot.png)\n"]
     for cores in sorted({run["cores"] for run in runs}):
         five = _those(runs, [workload.name for workload in FIVE], cores)
@@ -100,28 +120,32 @@ MEMORY = "Megabytes at most while steps ran, beyond what the process had when it
 
 def _header(results: Results) -> str:
     """Machine, versions and settings, who was left out, and how well all agree."""
-    facts = results["machine"]
+    facts, parts, runs = results["machine"], results["parts"], runs_of(results)
     versions = ", ".join(f"{name} {version or 'absent'}" for name, version in facts["versions"].items())
     caches = ", ".join(f"{level} {size}" for level, size in facts["caches"].items())
-    worst = max((max(parts) for found in results["agreement"].values() for parts in found["agreement"].values()), default=0.0)
-    count = sum(len(found["agreement"]) for found in results["agreement"].values())
+    checked = {name: {} for part in parts for name in part["agreement"]}
+    for part in parts:
+        for name, found in part["agreement"].items():
+            checked[name] |= found["agreement"]
+    worst = max((max(pair) for found in checked.values() for pair in found.values()), default=0.0)
     floors = {
-        cores: np.median([statistics.floor(run) for run in results["runs"] if run["cores"] == cores]) / 1e9
-        for cores in sorted({run["cores"] for run in results["runs"]})
+        cores: np.median([statistics.floor(run) for run in runs if run["cores"] == cores]) / 1e9
+        for cores in sorted({run["cores"] for run in runs})
     }
     lines = [
-        f"- Command: `{results['command']}`.",
+        *(f"- Command: `{part['command']}`; {part['rounds']} rounds." for part in parts),
         f"- Machine: {facts['processor']}, {facts['cores']} cores, {facts['memory']}; {caches}; {facts['system']}.",
         f"- Versions: {versions}.",
         f"- Set for all: {', '.join(f'`{name}={value}`' for name, value in facts['settings'].items())}.",
-        f"- {results['rounds']} rounds. The floor: "
+        "- The floor: "
         + ", ".join(f"{rate:.0f} GFLOP/s on {cores} core{'s' * (cores > 1)}" for cores, rate in floors.items())
         + ".",
-        f"- {count} pairs computed the same: the largest difference was {worst:.0e}.",
+        f"- {sum(map(len, checked.values()))} pairs computed the same: the largest difference was {worst:.0e}.",
     ]
-    left_out = dict(results["left out"])
-    for found in (*results["agreement"].values(), *results["runs"]):
-        left_out |= found["left out"]
+    left_out = {}
+    for part in parts:
+        for found in (part, *part["agreement"].values(), *part["runs"]):
+            left_out |= found["left out"]
     lines += [f"- Left out: {library}, for {reason}." for library, reason in left_out.items()]
     return "\n".join(lines) + "\n"
 
@@ -195,7 +219,7 @@ def draw(results: Results, path: Path) -> None:
     """Above, training as a multiple of ours, network by network; below, how time and memory grow with the sequence."""
     from matplotlib.figure import Figure
 
-    runs = results["runs"]
+    runs = runs_of(results)
     libraries = [library for library in _libraries(runs) if library != OURS]
     colours = dict(zip(ORDER, COLOURS, strict=True))
     cores = sorted({run["cores"] for run in runs})

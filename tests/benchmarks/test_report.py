@@ -50,14 +50,11 @@ def run_of(name, family, size, cores, speed=1.0):
 @pytest.fixture
 def results():
     growing = [run_of(f"attention-{size}", "attention", size, 1, size / 100) for size in (512, 256)]
-    return {
-        "command": "python -m benchmarks --rounds 6",
-        "machine": machine.header(),
-        "rounds": 6,
-        "left out": {"Keras": "keras is not installed"},
-        "agreement": {"mlp": {"agreement": {"PyTorch": [1e-7, 2e-7, 3e-6]}, "left out": {}}},
-        "runs": [run_of("mlp", "mlp", 0, 1), run_of("mlp", "mlp", 0, 2), *growing],
-    }
+    results, part = report.begun("python -m benchmarks --rounds 6", 6, machine.header())
+    part["left out"] = {"Keras": "keras is not installed"}
+    part["agreement"] = {"mlp": {"agreement": {"PyTorch": [1e-7, 2e-7, 3e-6]}, "left out": {}}}
+    part["runs"] = [run_of("mlp", "mlp", 0, 1), run_of("mlp", "mlp", 0, 2), *growing]
+    return results
 
 
 def test_the_tables_hold_times_ratios_shares_first_steps_and_memory(results):
@@ -79,9 +76,26 @@ def test_the_header_names_machine_versions_settings_who_is_left_out_and_how_well
 
 
 def test_a_library_that_takes_no_part_has_a_dash(results):
-    del results["runs"][0]["libraries"]["PyTorch"]
-    results["runs"].append(run_of("gpt", "gpt", 0, 1))
+    runs = results["parts"][0]["runs"]
+    del runs[0]["libraries"]["PyTorch"]
+    runs.append(run_of("gpt", "gpt", 0, 1))
     assert "| mlp | 1.00 | – |" in report.tables(results)
+
+
+def test_a_part_that_is_added_keeps_the_others_and_replaces_its_own_workloads(results):
+    both, part = report.begun("python -m benchmarks --add --workloads mlp lstm", 7, results["machine"], results)
+    part["runs"] = [run_of("mlp", "mlp", 0, 1, speed=2), run_of("lstm", "lstm", 128, 1)]
+    text = report.tables(both)
+    assert "rounds 6`; 6 rounds." in text and "mlp lstm`; 7 rounds." in text
+    one_core, two_cores = text.split("### Training on 2 cores")
+    assert "| mlp | 2.00 | 2.50 |" in one_core and "| lstm | 1.00 | 1.25 |" in one_core
+    assert "| mlp | 1.00 | 1.25 |" in two_cores
+    assert len(results["parts"]) == 1
+
+
+def test_results_of_two_machines_are_not_put_together(results):
+    with pytest.raises(ValueError, match=r"here differ \['cores', 'memory'\]"):
+        report.begun("python -m benchmarks --add", 7, results["machine"] | {"cores": 96, "memory": "1 TiB"}, results)
 
 
 def test_what_is_written_is_read_again_and_drawn(results, tmp_path):
