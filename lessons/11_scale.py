@@ -461,7 +461,8 @@ if count > 1:
 # models for TPU v5e chips, with Adam, and read the same counts from the programs. Each part of the batch has the same size (in
 # the third row of each network, and the sixth of the GPT, twice that), so more chips take larger batches. `held` are the
 # weights, Adam's memory and the batch; `beside` is what a step needs there on top for a while, the activations above all: much
-# for the ResNet, none for the MLP. The table that it wrote lies beside it:
+# for the ResNet, none for the MLP. (XLA arranges each program anew, so that equal work need not take equal room beside.) The
+# table that it wrote lies beside it:
 
 # %%
 scaling = json.loads((root / "benchmarks" / "scaling.json").read_text(encoding="utf-8"))
