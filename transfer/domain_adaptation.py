@@ -51,7 +51,7 @@ def reverse_gradient(x: Float[Array, "*shape"], strength: float | Float[Array, "
 
     Reference: Ganin et al. 2016, "Domain-Adversarial Training of Neural Networks", section 4.
     """
-    if not isinstance(strength, Tracer) and not strength >= 0:
+    if not isinstance(strength, Tracer) and not float(strength) >= 0:
         raise ValueError(f"reverse_gradient expects a strength of at least 0, got {strength}.")
     return _reversal(x, strength)
 

@@ -63,7 +63,7 @@ def mmd(
     """
     _require_two_samples("mmd", source, target)
     known = not isinstance(bandwidths, Tracer)
-    if len(bandwidths) == 0 or (known and not min(bandwidths) > 0):
+    if len(bandwidths) == 0 or (known and not np.min(bandwidths) > 0):
         raise ValueError(f"mmd expects bandwidths above 0, at least one, got {list(bandwidths)}.")
     n, both = len(source), jnp.concatenate([source, target])
     # |x − y|² = |x|² + |y|² − 2 x·y, around a common centre: far from it, float32 has few digits left for a difference.

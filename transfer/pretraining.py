@@ -52,7 +52,7 @@ def nt_xent(
             f"nt_xent expects two views of each of at least two pictures, in arrays of one shape, got {first.shape} and "
             f"{second.shape}."
         )
-    if not isinstance(temperature, Tracer) and not temperature > 0:
+    if not isinstance(temperature, Tracer) and not float(temperature) > 0:
         raise ValueError(f"nt_xent expects a temperature above 0, got {temperature}.")
     views = directions(jnp.concatenate([first, second]))
     logits = views @ views.T / temperature

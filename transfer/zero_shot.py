@@ -157,7 +157,7 @@ def contrastive_loss(
             f"contrastive_loss expects a text for each image, in embeddings of one shape, got {image_embeddings.shape} and "
             f"{text_embeddings.shape}."
         )
-    if not isinstance(temperature, Tracer) and not temperature > 0:
+    if not isinstance(temperature, Tracer) and not float(temperature) > 0:
         raise ValueError(f"contrastive_loss expects a temperature above 0, got {temperature}.")
     logits = directions(image_embeddings) @ directions(text_embeddings).T / temperature
     partners = jnp.arange(len(logits))

@@ -22,10 +22,11 @@ def require_positive(layer: str, **sizes: int) -> None:
 def require_within(layer: str, name: str, values: jax.Array | np.ndarray, low: int, high: int) -> None:
     """Raises a ValueError, in the layer's name, unless low <= values <= high.
 
-    Inside `jax.jit` values are not known yet and nothing is checked.
+    Arguments of a `jax.jit` are not known yet inside of it, and are not checked.
     """
     if isinstance(values, Tracer) or values.size == 0:
         return
+    values = np.asarray(values)  # a constant of a jit is known there, but sums of it by JAX are not
     least, most = int(values.min()), int(values.max())
     if least < low or most > high:
         raise ValueError(f"{layer} expects {name} from {low} to {high}, got {least if least < low else most}.")

@@ -22,7 +22,7 @@ def top_k_filter(logits: Logits, k: Count) -> Logits:
 
     Reference: Fan, Lewis and Dauphin 2018, "Hierarchical Neural Story Generation", section 5.2.
     """
-    if not isinstance(k, Tracer) and k < 1:
+    if not isinstance(k, Tracer) and float(k) < 1:
         raise ValueError(f"top_k_filter expects k of at least 1, got {k}.")
     return jnp.where(_ranks(logits) < k, logits, -jnp.inf)
 
@@ -41,7 +41,7 @@ def top_p_filter(logits: Logits, p: Number) -> Logits:
 
     Reference: Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration", section 3.1 (nucleus sampling).
     """
-    if not isinstance(p, Tracer) and not 0 <= p <= 1:
+    if not isinstance(p, Tracer) and not 0 <= float(p) <= 1:
         raise ValueError(f"top_p_filter expects p from 0 to 1, got {p}.")
     # A token is needed if those before it do not reach p: if it and all behind it hold more than 1 − p. Summed from the
     # smallest, since from the largest on the sum would round to 1 before the end.
@@ -72,7 +72,7 @@ def sample_token(
 
     Reference: Ackley, Hinton and Sejnowski 1985, "A Learning Algorithm for Boltzmann Machines", eq. 5 (temperature).
     """
-    if not isinstance(temperature, Tracer) and not temperature >= 0:
+    if not isinstance(temperature, Tracer) and not float(temperature) >= 0:
         raise ValueError(f"sample_token expects a temperature of at least 0, got {temperature}.")
     # In bfloat16 the noise of the draw has few values: of the many that tie, the first token would win.
     logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))

@@ -83,6 +83,13 @@ def test_a_token_outside_the_vocabulary_is_refused_and_compiled_it_is_nan(token)
     assert jnp.isnan(vectors[1]).all()
 
 
+def test_constants_of_a_compiled_function_are_known_and_checked_there():
+    table, good, bad = jnp.asarray(TABLE), jnp.array([2, 4]), jnp.array([2, 5])
+    np.testing.assert_array_equal(jax.jit(lambda scale: scale * embed(good, table))(1.0), TABLE[np.array([2, 4])])
+    with pytest.raises(ValueError, match="embed expects tokens from 0 to 4, got 5"):
+        jax.jit(lambda scale: scale * embed(bad, table))(1.0)
+
+
 def test_no_tokens_have_no_vectors():
     assert embed(np.zeros((2, 0), int), jnp.asarray(TABLE)).shape == (2, 0, 3)
 

@@ -96,3 +96,14 @@ def test_choices_that_mean_nothing_are_refused():
 def test_in_bfloat16_no_token_is_preferred_for_its_number():
     drawn = np.asarray(sample_token(jax.random.key(0), jnp.zeros((2000, 1000), jnp.bfloat16)))
     assert abs(drawn.mean() - 499.5) < 40  # six standard errors
+
+
+def test_choices_that_are_constants_of_a_compiled_function_are_known_and_checked_there():
+    def draw(**choice):
+        constants = {name: jnp.asarray(value) for name, value in choice.items()}
+        return jax.jit(lambda logits: sample_token(KEY, logits, **constants))(LOGITS)
+
+    choice = dict(temperature=0.7, top_k=3, top_p=0.9)
+    assert draw(**choice) == sample_token(KEY, LOGITS, **choice)
+    with pytest.raises(ValueError, match="sample_token expects a temperature of at least 0, got -1"):
+        draw(temperature=-1.0)
