@@ -12,7 +12,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from nn.layers import Linear, affine, lecun_normal, relu, zeros
+from nn.layers import Linear, RecurrentCell, affine, lecun_normal, relu, zeros
 from transfer.freezing import PathFilter, dotted, matches, patterns_of, require_matches
 
 
@@ -170,7 +170,8 @@ def apply_lora(
       weights, although no gradient reaches them.)
 
     Raises:
-      ValueError: if a pattern matches nothing or no linear layer, a layer has been adapted before, or a rank does not fit.
+      ValueError: if a pattern matches nothing or no linear layer, a layer has been adapted before or is part of a recurrent
+        cell, which reads its weights without calling it, or a rank does not fit.
     """
     alpha = float(rank) if alpha is None else alpha
     _adapt("apply_lora", model, patterns, lambda layer: LoRALinear(layer, rank=rank, alpha=alpha, rngs=rngs))
@@ -190,7 +191,8 @@ def apply_bottlenecks(model: nnx.Module, patterns: str | Sequence[str], *, featu
       The filter of what was added, for `fit(..., wrt=...)`.
 
     Raises:
-      ValueError: if a pattern matches nothing or no linear layer, a layer has been adapted before, or features is below 1.
+      ValueError: if a pattern matches nothing or no linear layer, a layer has been adapted before or is part of a recurrent
+        cell, which reads its weights without calling it, or features is below 1.
     """
     _adapt("apply_bottlenecks", model, patterns, lambda layer: BottleneckLinear(layer, features=features, rngs=rngs))
     return PathFilter(("*.down", "*.up"))
@@ -232,12 +234,25 @@ def _adapt(function: str, model: nnx.Module, patterns: str | Sequence[str], adap
     for name, (_, layer) in chosen.items():
         if type(layer) is not Linear:
             raise ValueError(f"{function} expects layers that are not adapted yet; {name} is a {type(layer).__name__}.")
+    parents = {name: _parent(model, path) for name, (path, _) in chosen.items()}
+    for name, parent in parents.items():
+        if isinstance(parent, RecurrentCell):
+            raise ValueError(
+                f"{function} expects layers that are called; {name} belongs to a {type(parent).__name__}, which reads its "
+                "weights and would not see what is beside them."
+            )
     new = {name: adapted(layer) for name, (_, layer) in chosen.items()}
-    for name, ((*above, last), _) in chosen.items():
-        parent: Any = model
-        for key in above:
-            parent = parent[key] if isinstance(key, int) else getattr(parent, str(key))
+    for name, ((*_, last), _) in chosen.items():
+        parent = parents[name]
         if isinstance(last, int):
             parent[last] = new[name]
         else:
             setattr(parent, str(last), new[name])
+
+
+def _parent(model: nnx.Module, path: Sequence[Any]) -> Any:
+    """What holds the part of a model that lies at this path."""
+    parent: Any = model
+    for key in path[:-1]:
+        parent = parent[key] if isinstance(key, int) else getattr(parent, str(key))
+    return parent

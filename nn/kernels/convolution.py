@@ -140,6 +140,8 @@ def suits_blocks(
 
     Where images are spread over several devices, blocks of images would have to be sent around.
     """
+    if not all(isinstance(size, int) for size in x.shape):  # exported, a program may have a symbol for the number of images
+        return False
     gradients = prod(_shape(convolve_reference, x, kernel, strides, pads))
     wide = x.shape[-1] >= INPUTS or prod(kernel.shape[:-1]) <= kernel.shape[-1]
     return _one_cpu(x) and wide and gradients > GRADIENTS

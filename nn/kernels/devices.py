@@ -20,7 +20,8 @@ BATCH_AXIS = "data"
 def mesh_of(*arrays: Array) -> AbstractMesh | None:
     """The mesh over which XLA would split a program of these arrays: that of `jax.set_mesh`, or the one they are on.
 
-    None on one device, and inside of `jax.shard_map`, where a program is each device's own.
+    None on one device, and inside of `jax.shard_map`, where a program is each device's own. (With gradients of their own the
+    kernels ask for its `check_vma=False`: they do not say over which axes of the mesh their arrays vary.)
     """
     for mesh in (jax.sharding.get_abstract_mesh(), *(jax.typeof(array).sharding.mesh for array in arrays)):
         left = [size for size, kind in zip(mesh.axis_sizes, mesh.axis_types, strict=True) if kind != AxisType.Manual]

@@ -62,6 +62,7 @@ def matmul(
     Raises:
       ValueError: if sizes or dtypes do not fit, there is no such activation, or the named form cannot run.
     """
+    x, w = jnp.asarray(x), jnp.asarray(w)
     if x.ndim == 0 or w.ndim != 2 or x.shape[-1] != w.shape[0]:
         raise ValueError(
             f"matmul expects x (*batch, inputs) and w (inputs, outputs), got x.shape={x.shape} and w.shape={w.shape}."
@@ -116,7 +117,9 @@ def matmul_xla(
     if jnp.finfo(x.dtype).bits < 32:
         z = _narrow_product(rows, w)
     else:
-        z = rows @ (_turned_gradient(w) if platform() == "cpu" and len(rows) > w.shape[0] > w.shape[1] else w)
+        count, (inputs, outputs) = rows.shape[0], w.shape
+        many = isinstance(count, int) and count > inputs > outputs  # exported, a program may have a symbol for the number
+        z = rows @ (_turned_gradient(w) if many and platform() == "cpu" else w)
     if bias is not None:
         z = z + jnp.broadcast_to(bias.astype(z.dtype), z.shape)
     return ACTIVATIONS[activation](z).astype(x.dtype).reshape(*x.shape[:-1], w.shape[1])

@@ -28,7 +28,8 @@ def max_pool_touching(x: Float[Array, "*shape"], window: tuple[int, ...]) -> Flo
     """
     # Where nobody asks for the gradient, XLA can do a convolution, its bias, relu and this in one go.
     shape = (*(1,) * (x.ndim - len(window) - 1), *window, 1)
-    return jax.lax.reduce_window(x, np.array(-np.inf, x.dtype), jax.lax.max, shape, shape, "VALID")
+    least = -np.inf if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.iinfo(x.dtype).min
+    return jax.lax.reduce_window(x, np.array(least, x.dtype), jax.lax.max, shape, shape, "VALID")
 
 
 @max_pool_touching.defjvp

@@ -43,11 +43,12 @@ def affine(
     """`linear`, in the form that suits the machine: this is what the layers call.
 
     Args:
-      x, kernel, bias: as for `linear`; of several dtypes the widest is taken for all.
-      implementation: a form of `nn.kernels.matmul.matmul`, whose choice None is.
+      x, kernel, bias: as for `linear`; of several dtypes all take the one that JAX promotes them to, a floating-point one.
+      implementation: a form of `nn.kernels.matmul.matmul`, whose choice None is. In bfloat16 only "reference" is differentiable
+        in forward mode.
 
     Raises:
-      ValueError: if the form that is named cannot run.
+      ValueError: if sizes do not fit, or the form that is named cannot run.
     """
     arrays = (x, kernel) if bias is None else (x, kernel, bias)
     return matmul(*(jnp.asarray(array, jnp.result_type(*arrays)) for array in arrays), implementation=implementation)
@@ -130,7 +131,9 @@ class LinearGeneral(nnx.Module):
         self.in_features, self.out_features, axes = (
             (sizes,) if isinstance(sizes, int) else tuple(sizes) for sizes in (in_features, out_features, axis)
         )
-        require_positive("LinearGeneral", in_features=min(self.in_features), out_features=min(self.out_features))
+        require_positive(
+            "LinearGeneral", in_features=min(self.in_features, default=0), out_features=min(self.out_features, default=0)
+        )
         if axes != tuple(range(-len(self.in_features), 0)):
             raise ValueError(
                 f"LinearGeneral expects the last axes, one for each of in_features={in_features}, got axis={axis}."

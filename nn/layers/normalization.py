@@ -129,8 +129,9 @@ def _scale_and_shift(x, normalized, scale, bias):
         normalized = normalized * jnp.broadcast_to(scale, x.shape)
     if bias is not None:
         normalized = normalized + jnp.broadcast_to(bias, x.shape)
-    # The caller's precision, raised only by the parameters', never by the float32 of the statistics.
-    return normalized.astype(jnp.result_type(x, *(p for p in (scale, bias) if p is not None)))
+    # The caller's precision, raised only by the parameters', never by the float32 of the statistics; but no whole numbers.
+    dtype = jnp.result_type(x, *(p for p in (scale, bias) if p is not None))
+    return normalized.astype(dtype if jnp.issubdtype(dtype, jnp.inexact) else normalized.dtype)
 
 
 class LayerNorm(nnx.Module):
@@ -147,7 +148,8 @@ class LayerNorm(nnx.Module):
       rngs: scale and bias each take a key, as in Flax, so that what is made after them begins alike.
 
     Raises:
-      ValueError: from a call whose input has another number of features, or if the form that is named cannot run.
+      ValueError: if num_features is below 1; from a call whose input has another number of features, or if the form that is
+        named cannot run.
     """
 
     def __init__(
@@ -168,16 +170,17 @@ class LayerNorm(nnx.Module):
 
     def __call__(self, x: Float[Array, "*batch features"]) -> Float[Array, "*batch features"]:
         require_features("LayerNorm", x, self.num_features)
+        x = jnp.asarray(x) if jnp.issubdtype(x.dtype, jnp.inexact) else _at_least_float32(x)
         scale = jnp.ones(self.num_features, x.dtype) if self.scale is None else self.scale[...]
         bias = jnp.zeros(self.num_features, x.dtype) if self.bias is None else self.bias[...]
-        x = jnp.asarray(x, jnp.result_type(x, scale, bias))
+        x = x.astype(jnp.result_type(x, scale, bias))
         return kernel.layer_norm(x, scale, bias, epsilon=self.epsilon, implementation=self.implementation)
 
 
 class RMSNorm(nnx.Module):
     """Divides each example by the root of its mean square, then applies a learned `scale` (num_features,).
 
-    A drop-in for `flax.nnx.RMSNorm`; arguments as in `LayerNorm`.
+    A drop-in for `flax.nnx.RMSNorm`; num_features, epsilon, use_scale and rngs are as in `LayerNorm`.
     """
 
     def __init__(self, num_features: int, *, epsilon: float = 1e-6, use_scale: bool = True, rngs: nnx.Rngs):

@@ -64,7 +64,7 @@ def avg_pool(
         count = prod(window_shape)
     else:
         count = _pool("avg_pool", jnp.ones_like(wide), 0.0, jax.lax.add, window_shape, strides, padding)
-    return (sums / count).astype(x.dtype)
+    return (sums / count).astype(x.dtype if jnp.issubdtype(x.dtype, jnp.inexact) else wide.dtype)
 
 
 def global_avg_pool(x: Float[Array, "*batch_and_space features"], spatial_axes: int = 2) -> Float[Array, "*batch features"]:

@@ -322,7 +322,7 @@ class RNN(nnx.Module):
         whether such a walk is the kernel's: on a CPU it is ("xla"). The kernel can be differentiated backward only: `jax.jvp`
         asks for "reference".
 
-    A call may overrule each of the four before the last.
+    A call may overrule time_major, return_carry, reverse and keep_order.
 
     Raises:
       ValueError: from a call, if the input has too few axes or no steps, or `seq_lengths` has another shape than the batch or
@@ -369,14 +369,17 @@ class RNN(nnx.Module):
         return_carry = self.return_carry if return_carry is None else return_carry
         reverse = self.reverse if reverse is None else reverse
         keep_order = self.keep_order if keep_order is None else keep_order
+        x, carry = jnp.asarray(x), jax.tree.map(jnp.asarray, initial_carry)
         if x.ndim < 2:
             raise ValueError(f"RNN expects x with an axis of time and one of features, got x.shape={x.shape}.")
+        if x.shape[0 if time_major else -2] == 0:
+            raise ValueError(f"RNN expects at least one step, got x.shape={x.shape}.")
         x = jnp.moveaxis(x, 0, -2) if time_major else x
         *batch, time, features = x.shape
-        if time == 0:
-            raise ValueError(f"RNN expects at least one step, got x.shape={x.shape}.")
         lengths = None if seq_lengths is None else require_lengths("RNN", seq_lengths, x.shape[:-1])
-        carry = initial_carry
+        if lengths is not None:  # what is padding must not come into gradients either: 0 times NaN would
+            real = jnp.broadcast_to(jnp.arange(time), x.shape[:-1]) < lengths[..., None]
+            x = jnp.where(real[..., None], x, 0)
         if carry is None:
             carry = self.cell.initialize_carry((*batch, features))
             # Zeros have no precision to lose, and must not widen what is narrow.

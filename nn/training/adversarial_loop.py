@@ -69,7 +69,7 @@ def fit_adversarial(
       seed: where the noise comes from.
       accumulate: as for `fit`: into how many equal parts to cut each batch, and its noise, which is drawn for the whole of it.
       compute_dtype: as for `fit`: the precision that both networks calculate in, such as `jnp.bfloat16`. The noise is drawn in
-        float32 and rounded; the slopes under a gradient penalty are measured in float32.
+        float32 and rounded; the norms of the slopes under a gradient penalty are in float32.
       log_every, checkpoint_directory, checkpoint_every, progress, mesh: as for `fit`.
 
     Returns:
@@ -80,8 +80,8 @@ def fit_adversarial(
     Raises:
       NonFiniteLossError: as from `fit`; both networks are then as before.
       ValueError: as from `fit`; for a batch without the names asked for, a generator whose examples differ from the data's in
-        shape, one that gets neither noise nor conditions, and a gradient penalty for a discriminator whose call moves
-        something (batch normalization, dropout).
+        shape, one that gets neither noise nor conditions, and conditions or a reconstruction that are none, and a
+        gradient penalty for a discriminator with variables that are no parameters (of batch normalization, dropout, …).
 
     Reference: Goodfellow et al. 2014, algorithm 1; with the penalty, Gulrajani et al. 2017, algorithm 1.
     """
@@ -92,12 +92,19 @@ def fit_adversarial(
             f"fit_adversarial expects latent_features of at least 1, or conditions to make examples from, got "
             f"latent_features={latent_features} and conditions={conditions}."
         )
+    if isinstance(conditions, str):
+        raise ValueError(
+            f"fit_adversarial expects conditions as a tuple of names, such as ({conditions!r},), got {conditions!r}."
+        )
+    if reconstruction < 0:
+        raise ValueError(f"fit_adversarial expects reconstruction of at least 0, got {reconstruction}.")
     g_graph, g, g_rest = nnx.split(generator, nnx.Param, ...)
     d_graph, d, d_rest = nnx.split(discriminator, nnx.Param, ...)
     if loss.gradient_penalty and jax.tree.leaves(d_rest):
         raise ValueError(
-            "fit_adversarial expects a discriminator without batch normalization or dropout under a gradient penalty, which "
-            f"asks for the slope at each example alone; {type(discriminator).__name__} has some. nn.models.Critic has none."
+            "fit_adversarial expects a discriminator whose variables are all parameters under a gradient penalty, which asks "
+            f"for the slope at each example alone; {type(discriminator).__name__} has others, as batch normalization, dropout "
+            "and spectral normalization do. nn.models.Critic has none."
         )
     mesh = mesh_to_use("fit_adversarial", mesh, (g, d, g_rest, d_rest))
     g, d = replicate((g, d), mesh)

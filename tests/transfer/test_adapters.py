@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 from nn.data import Dataset
-from nn.layers import Linear
+from nn.layers import RNN, Linear, OptimizedLSTMCell
 from nn.models import GPT, MLP, GPTConfig, MLPConfig
 from nn.training import fit
 from transfer.adapters import LoRALinear, apply_bottlenecks, apply_lora, bottleneck, lora, merge_lora, unmerge_lora
@@ -175,3 +175,12 @@ def test_adapted_models_of_one_kind_are_compiled_once():
         fit(model, Dataset.from_arrays({"image": images}).batches(4, seed=0), optimizer=ADAMW, steps=2, loss=counted, wrt=added)
     assert len(traces) == 1
     assert jax.tree.leaves(nnx.state(model, added))
+
+
+@pytest.mark.parametrize("function", [apply_lora, apply_bottlenecks])
+def test_a_layer_whose_weights_a_recurrent_cell_reads_by_itself_is_refused(function):
+    model = RNN(OptimizedLSTMCell(3, 4, rngs=nnx.Rngs(0)))
+    size = {"rank": 2} if function is apply_lora else {"features": 2}
+    with pytest.raises(ValueError, match=r"cell\.dense_i belongs to a OptimizedLSTMCell, which reads its weights"):
+        function(model, "*dense_i", rngs=nnx.Rngs(1), **size)
+    assert type(model.cell.dense_i) is Linear

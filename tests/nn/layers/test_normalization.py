@@ -190,3 +190,12 @@ def test_batch_norm_refuses_to_learn_from_no_examples():
         layer(jnp.ones((0, 3)))
     layer.eval()
     assert layer(jnp.ones((0, 3))).shape == (0, 3)
+
+
+@pytest.mark.parametrize("cls", [BatchNorm, LayerNorm, RMSNorm])
+def test_whole_numbers_are_not_normalized_to_whole_numbers(cls, without_type_checks):
+    options = {} if cls is RMSNorm else {"use_bias": False}
+    layer = cls(4, use_scale=False, rngs=nnx.Rngs(0), **options)
+    whole = jnp.array([[0, 1, 2, 3], [5, 6, 9, 1]])
+    assert layer(whole).dtype == jnp.float32
+    np.testing.assert_allclose(layer(whole), layer(whole.astype(jnp.float32)), rtol=1e-5)

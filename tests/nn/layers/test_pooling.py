@@ -126,3 +126,12 @@ def test_a_mean_is_right_where_the_sum_has_no_room_in_half_precision(dtype, valu
     image = jnp.full((size, size, 1), value, dtype)
     for mean in (avg_pool(image, (size, size))[0, 0], avg_pool(image, (size, size), count_include_pad=False)[0, 0]):
         assert mean.dtype == dtype and mean == value
+
+
+@pytest.mark.parametrize("strides", [(2, 2), (1, 1)])
+@pytest.mark.parametrize("dtype", [jnp.uint8, jnp.int32])
+def test_whole_numbers_have_a_largest_one_and_a_mean_that_is_not_cut_off(dtype, strides, without_type_checks):
+    image = jnp.arange(16, dtype=dtype).reshape(1, 4, 4, 1)
+    largest, mean = max_pool(image, (2, 2), strides), avg_pool(image, (2, 2), strides)
+    assert largest.dtype == dtype and mean.dtype == jnp.float32
+    assert largest[0, 0, 0, 0] == 5 and mean[0, 0, 0, 0] == 2.5

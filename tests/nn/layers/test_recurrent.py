@@ -419,3 +419,31 @@ def test_lengths_beyond_the_sequence_or_of_another_batch_are_named(function, wit
 def test_a_cell_without_a_call_says_that_it_needs_one():
     with pytest.raises(NotImplementedError, match=r"RecurrentCell has to define __call__\."):
         RNN(RecurrentCell(INPUTS, HIDDEN))(SEQUENCES)
+
+
+@pytest.mark.parametrize("implementation", ["reference", "xla"])
+def test_padding_comes_into_no_gradient_not_even_where_it_is_nan(implementation):
+    layer = RNN(LSTMCell(INPUTS, HIDDEN, rngs=nnx.Rngs(0)), implementation=implementation)
+    x = jax.random.normal(jax.random.key(1), (BATCH, TIME, INPUTS))
+    broken = x.at[0, LENGTHS[0] :].set(jnp.nan)
+    energy = lambda layer, x: (layer(x, seq_lengths=LENGTHS) ** 2).sum()  # noqa: E731
+    gradients = [nnx.grad(energy)(layer, inputs) for inputs in (x, broken)]
+    for expected, found in zip(*map(jax.tree.leaves, gradients), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_arrays_of_numpy_are_taken_in_as_jax_takes_them(without_type_checks):
+    layer = RNN(LSTMCell(INPUTS, HIDDEN, rngs=nnx.Rngs(0)), implementation="xla")
+    x = np.random.default_rng(0).normal(size=(BATCH, TIME, INPUTS))
+    np.testing.assert_array_equal(layer(x), layer(jnp.asarray(x)))
+
+
+def test_lengths_may_be_constants_of_a_compiled_function():
+    layer = RNN(LSTMCell(INPUTS, HIDDEN, rngs=nnx.Rngs(0)))
+    x, lengths = jnp.ones((BATCH, TIME, INPUTS)), jnp.asarray(LENGTHS)
+    np.testing.assert_allclose(jax.jit(lambda x: layer(x, seq_lengths=lengths))(x), layer(x, seq_lengths=lengths), rtol=1e-6)
+
+
+def test_the_shape_that_is_named_is_the_one_that_came(without_type_checks):
+    with pytest.raises(ValueError, match=r"at least one step, got x.shape=\(0, 4, 3\)"):
+        RNN(LSTMCell(INPUTS, HIDDEN, rngs=nnx.Rngs(0)), time_major=True)(jnp.ones((0, 4, 3)))

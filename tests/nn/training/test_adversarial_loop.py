@@ -289,6 +289,8 @@ BAD = {
     "no such column": (dict(conditions=("label",)), r"expects \['label'\] in each batch, got \['image'\]"),
     "too few data": (dict(steps=9, data=batches(seed=None).dataset.batches(8, seed=0, epochs=1)), "the data ended after 8"),
     "a list": (dict(data=[{"image": np.ones((8, 2), np.float32)}]), "begin at any step, such as .*, got list"),
+    "conditions in one word": (dict(conditions="label"), r"a tuple of names, such as \('label',\), got 'label'"),
+    "reconstruction": (dict(reconstruction=-1.0), r"reconstruction of at least 0, got -1\.0"),
     "other shapes": (dict(data=batches(image=np.ones((64, 4), np.float32))), r"data's shape \(8, 4\), got \(8, 2\)"),
 }
 
@@ -302,7 +304,7 @@ def test_what_cannot_be_trained_is_refused(name, without_type_checks):
 
 
 def test_a_gradient_penalty_through_batch_normalization_is_refused():
-    with pytest.raises(ValueError, match=r"without batch normalization or dropout under a gradient penalty.*MLP has some"):
+    with pytest.raises(ValueError, match=r"variables are all parameters under a gradient penalty.*MLP has others"):
         trained(restless_pair(), loss=WASSERSTEIN)
     with pytest.raises(ValueError, match="gradient_penalty of at least 0, got -1"):
         AdversarialLoss(discriminator=HINGE.discriminator, generator=HINGE.generator, gradient_penalty=-1.0)
