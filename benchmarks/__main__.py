@@ -20,6 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     folder = options.output
     if options.tables:
         report.write_tables(folder, HERE / "README.md")
+        if results := report.read_results(folder):
+            report.draw(results, folder / "plot.png")
         return 0
     chosen = [WORKLOADS[name] for name in options.workloads or WORKLOADS]
     named = [library for library in everybody() if options.bfloat16 or not library.endswith(BFLOAT16)]
@@ -88,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--add", action="store_true", help="keep what results.json holds of other workloads and cores")
     parser.add_argument("--check-only", action="store_true", help="ask whether all compute the same, and time nothing")
     parser.add_argument(
-        "--tables", action="store_true", help="write the tables of results.json into README.md, and run nothing"
+        "--tables", action="store_true", help="write the tables of results.json into README.md, draw plot.png, and run nothing"
     )
     return parser
 

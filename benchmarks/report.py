@@ -260,7 +260,10 @@ def _bars(axes: Any, runs: Sequence[Run], kind: str, libraries: Sequence[str], c
         axes.bar(x, heights, width, bottom=1, yerr=(low, high), label=library, **look)
     axes.axhline(1, color="#222222", lw=1)
     axes.set_yscale("log", base=2)  # twice as long and half as long look alike
+    low, high = axes.get_ylim()
+    axes.set_yticks([tick for tick in (0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4, 6, 8) if low <= tick <= high])
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
     axes.set_xticks(range(len(runs)), [run["workload"] for run in runs])
     axes.spines[["top", "right"]].set_visible(False)
 
