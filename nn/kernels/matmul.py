@@ -96,9 +96,13 @@ def matmul_reference(
 ) -> Float[Array, "*batch outputs"]:
     """The equation."""
     z = jnp.matmul(x, w, preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
+    return _behind_the_product(z, bias, activation).astype(x.dtype)
+
+
+def _behind_the_product(z, bias, activation):
     if bias is not None:
         z = z + jnp.broadcast_to(bias.astype(z.dtype), z.shape)
-    return ACTIVATIONS[activation](z).astype(x.dtype)
+    return ACTIVATIONS[activation](z)
 
 
 def matmul_xla(
@@ -120,9 +124,7 @@ def matmul_xla(
         count, (inputs, outputs) = rows.shape[0], w.shape
         many = isinstance(count, int) and count > inputs > outputs  # exported, a program may have a symbol for the number
         z = rows @ (_turned_gradient(w) if many and platform() == "cpu" else w)
-    if bias is not None:
-        z = z + jnp.broadcast_to(bias.astype(z.dtype), z.shape)
-    return ACTIVATIONS[activation](z).astype(x.dtype).reshape(*x.shape[:-1], w.shape[1])
+    return _behind_the_product(z, bias, activation).astype(x.dtype).reshape(*x.shape[:-1], w.shape[1])
 
 
 def _as_rows(x: Float[Array, "*batch inputs"]) -> Matrix:

@@ -385,33 +385,36 @@ class RNN(nnx.Module):
             # Zeros have no precision to lose, and must not widen what is narrow.
             carry = jax.tree.map(lambda leaf: leaf.astype(x.dtype) if _is_floating(leaf) else leaf, carry)
         x = reverse_sequences(x, lengths) if reverse else x
-        form = self._form(carry, x, lengths)
-        carry, outputs = self._scan(carry, x, lengths) if form == "reference" else self._kernel(form, carry, x, lengths)
+        form, weights = self._form(carry, x, lengths)
+        if form == "reference":
+            carry, outputs = self._scan(carry, x, lengths)
+        else:
+            c, h = carry
+            outputs, (h, c) = lstm(x, h, c, *weights, lengths=lengths, time_major=False, implementation=form)
+            carry = c, h
         if reverse and keep_order:
             outputs = reverse_sequences(outputs, lengths)
         outputs = jnp.moveaxis(outputs, -2, 0) if time_major else outputs
         return (carry, outputs) if return_carry else outputs
 
-    def _form(self, carry: Carry, x: Sequences, lengths: Int[Array, "*batch"] | None) -> str:
-        """Which form takes the walk; "reference" is that of `_scan`."""
-        cell, reason = cast(LSTMCell, self.cell), None
+    def _form(self, carry: Carry, x: Sequences, lengths: Int[Array, "*batch"] | None) -> tuple[Any, Any]:
+        """Which form takes the walk, and with which weights; "reference" is that of `_scan`, which takes them from the cell."""
+        if self.implementation == "reference":
+            return "reference", None
+        cell, weights, reason = cast(LSTMCell, self.cell), (), None
         if type(cell) not in (LSTMCell, OptimizedLSTMCell):  # one that inherits from them may do something else
             reason = f"it walks with an LSTMCell or an OptimizedLSTMCell, and the cell is a {type(cell).__name__}"
-        elif len(dtypes := sorted({str(array.dtype) for array in (x, *carry, *cell.side_by_side())})) > 1:
-            reason = f"input, carry and weights have to be of one dtype, and are of {' and '.join(dtypes)}"
-        if self.implementation == "reference" or (self.implementation is None and reason):
-            return "reference"
+        else:
+            cell._require(x[..., 0, :])
+            weights = cell.side_by_side()
+            if len(dtypes := sorted({str(array.dtype) for array in (x, *carry, *weights)})) > 1:
+                reason = f"input, carry and weights have to be of one dtype, and are of {' and '.join(dtypes)}"
+        if reason and self.implementation is None:
+            return "reference", None
         if reason:
             raise ValueError(f"RNN(implementation={self.implementation!r}) cannot run here, because {reason}.")
-        (c, h), (w_x, w_h, bias) = carry, cell.side_by_side()
-        return lstm_form(x, h, c, w_x, w_h, bias, lengths=lengths, implementation=self.implementation)
-
-    def _kernel(self, form: Any, carry: Carry, x: Sequences, lengths: Int[Array, "*batch"] | None) -> tuple[Carry, Outputs]:
-        cell = cast(LSTMCell, self.cell)
-        cell._require(x[..., 0, :])
-        (c, h), weights = carry, cell.side_by_side()
-        outputs, (h, c) = lstm(x, h, c, *weights, lengths=lengths, time_major=False, implementation=form)
-        return (c, h), outputs
+        c, h = carry
+        return lstm_form(x, h, c, *weights, lengths=lengths, implementation=self.implementation), weights
 
     def _scan(self, carry: Carry, x: Sequences, lengths: Int[Array, "*batch"] | None) -> tuple[Carry, Outputs]:
         steps = jnp.moveaxis(x, -2, 0)  # time first, as scan wants it
