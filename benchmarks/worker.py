@@ -48,7 +48,7 @@ class Worker:
         if library == MESH:
             import nn
 
-            nn.training.virtual_cpu_devices(cores)
+            nn.training.cores_as_devices()
         self.imported = time.perf_counter() - start
 
         import numpy as np

@@ -27,6 +27,8 @@ Windows added up. Where strides divide the window, it is a few neighbouring squa
 added instead of scattered pixels. XLA takes 1.2 times as long for dx of the case with stride 2 above, and 1.1 and 1.3 times
 as long for y of the two that are transposed. To read windows so is slower: y with a stride, and dx transposed, are XLA's.
 
+On several devices each takes the blocks of its own images. XLA would not split a loop over them.
+
 Nothing was gained by forms with fewer products and more sums (Winograd's, for 3 × 3 and for 4 × 4 with stride 2).
 """
 
@@ -41,7 +43,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 from nn.kernels.choice import platform
-from nn.kernels.devices import mesh_of
+from nn.kernels.devices import parts_for, per_device
 
 FILTERS, PLACES = 16, 64  # the most of either for which the shifts were measured to win
 GRADIENTS = 2**18  # numbers of g, a megabyte: for more, blocks were measured to win
@@ -71,17 +73,20 @@ def convolve_reference(
 
 
 def suits_one_channel(x: Float[Array, "images *space inputs"], kernel: Float[Array, "*window inputs outputs"]) -> bool:
-    """Whether `convolve_one_channel` is the quicker form for these on this platform.
-
-    It goes image by image, which XLA cannot split: several devices, each for itself, would go through all images.
-    """
+    """Whether `convolve_one_channel` is the quicker form for these on this platform."""
     *window, inputs, outputs = kernel.shape
     small = inputs == 1 and outputs <= FILTERS and prod(window) <= PLACES
-    return small and platform() == "cpu" and mesh_of(x, kernel) is None
+    return small and _parts(x, kernel) > 0
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
-@partial(jax.jit, static_argnums=(2, 3))
+def _parts(x, kernel) -> int:
+    """For how many CPUs these are cut into equal parts; 0 where they cannot be, and on other machines."""
+    images = x.shape[0]
+    if platform() != "cpu" or not isinstance(images, int):  # exported, a program may have a symbol for the number of images
+        return 0
+    return parts_for(images, x, kernel)
+
+
 def convolve_one_channel(
     x: Float[Array, "images *space 1"],
     kernel: Float[Array, "*window 1 outputs"],
@@ -95,6 +100,12 @@ def convolve_one_channel(
     Args:
       x, kernel, strides, pads: as there. The program grows with the places in the window.
     """
+    return per_device(lambda x, kernel: _one_channel(x, kernel, strides, pads), [x], [kernel])
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+@partial(jax.jit, static_argnums=(2, 3))
+def _one_channel(x, kernel, strides, pads):
     window = kernel.shape[:-2]
     wide = jnp.promote_types(x.dtype, jnp.float32)
     weights = kernel.astype(wide)[..., 0, :]
@@ -114,9 +125,9 @@ def convolve_one_channel(
     return jax.lax.map(one_image, x)
 
 
-@partial(convolve_one_channel.defjvp, symbolic_zeros=True)
+@partial(_one_channel.defjvp, symbolic_zeros=True)
 def _one_channel_jvp(strides, pads, primals, tangents):
-    return _changes(convolve_one_channel, convolve_reference, convolve_reference, strides, pads, primals, tangents)
+    return _changes(_one_channel, convolve_reference, convolve_reference, strides, pads, primals, tangents)
 
 
 def _changes(form: Callable, along_x: Callable, along_kernel: Callable, strides, pads, primals, tangents):
@@ -136,24 +147,24 @@ def suits_blocks(
     strides: Sequence[int],
     pads: Sequence[tuple[int, int]],
 ) -> bool:
-    """Whether `convolve_by_blocks` has the quicker gradients for this call on this platform.
-
-    Where images are spread over several devices, blocks of images would have to be sent around.
-    """
-    if not all(isinstance(size, int) for size in x.shape):  # exported, a program may have a symbol for the number of images
+    """Whether `convolve_by_blocks` has the quicker gradients for this call on this platform."""
+    if not (parts := _parts(x, kernel)):
         return False
-    gradients = prod(_shape(convolve_reference, x, kernel, strides, pads))
+    gradients = prod(_shape(convolve_reference, x, kernel, strides, pads)) // parts
     wide = x.shape[-1] >= INPUTS or prod(kernel.shape[:-1]) <= kernel.shape[-1]
-    return _one_cpu(x) and wide and gradients > GRADIENTS
+    return _measured(x) and wide and gradients > GRADIENTS
 
 
-def suits_blocks_transposed(x: Float[Array, "images *space inputs"], strides: Sequence[int]) -> bool:
+def suits_blocks_transposed(
+    x: Float[Array, "images *space inputs"], kernel: Float[Array, "*window inputs outputs"], strides: Sequence[int]
+) -> bool:
     """Whether `convolve_transposed_by_blocks` has the quicker gradients: where there are zeros between pixels that are many."""
-    return _one_cpu(x) and max(strides) > 1 and x.size > PIXELS
+    parts = _parts(x, kernel)
+    return parts > 0 and _measured(x) and max(strides) > 1 and x.size // parts > PIXELS
 
 
-def _one_cpu(x):
-    return platform() == "cpu" and mesh_of(x) is None and x.dtype.itemsize >= 4  # half precision was not measured
+def _measured(x) -> bool:
+    return x.dtype.itemsize >= 4  # half precision was not
 
 
 def _shape(function: Callable, x, kernel, strides, pads) -> tuple[int, ...]:
@@ -214,7 +225,6 @@ def _divide(strides: Sequence[int], kernel) -> bool:
     return max(strides) > 1 and not any(size % step for size, step in zip(kernel.shape, strides, strict=False))
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def convolve_by_blocks(
     x: Float[Array, "images *space inputs"],
     kernel: Float[Array, "*window inputs outputs"],
@@ -228,13 +238,18 @@ def convolve_by_blocks(
     Args:
       x, kernel, strides, pads: as there. The program for the gradient grows with the places in the window.
     """
+    return per_device(lambda x, kernel: _by_blocks(x, kernel, strides, pads), [x], [kernel])
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+def _by_blocks(x, kernel, strides, pads):
     return convolve_reference(x, kernel, strides, pads)
 
 
-@partial(convolve_by_blocks.defjvp, symbolic_zeros=True)
+@partial(_by_blocks.defjvp, symbolic_zeros=True)
 def _by_blocks_jvp(strides, pads, primals, tangents):
     along_x = _squares_read if _divide(strides, primals[1]) else convolve_reference
-    return _changes(convolve_by_blocks, along_x, _blocks_of_windows, strides, pads, primals, tangents)
+    return _changes(_by_blocks, along_x, _blocks_of_windows, strides, pads, primals, tangents)
 
 
 @partial(jax.jit, static_argnums=(2, 3))
@@ -291,7 +306,6 @@ def convolve_transposed_reference(
     return jax.lax.conv_general_dilated(x, kernel, ones, pads, lhs_dilation=strides, dimension_numbers=layout)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def convolve_transposed_by_blocks(
     x: Float[Array, "images *space inputs"],
     kernel: Float[Array, "*window inputs outputs"],
@@ -305,16 +319,21 @@ def convolve_transposed_by_blocks(
     Args:
       x, kernel, strides, pads: as there. The program for the gradient grows with the places in the window.
     """
+    return per_device(lambda x, kernel: _transposed_by_blocks(x, kernel, strides, pads), [x], [kernel])
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+def _transposed_by_blocks(x, kernel, strides, pads):
     if not _divide(strides, kernel):
         return convolve_transposed_reference(x, kernel, strides, pads)
     along, matrix, shape = _adding_up(x, kernel, strides, pads, squares=True)
     return along(matrix).reshape(shape)
 
 
-@partial(convolve_transposed_by_blocks.defjvp, symbolic_zeros=True)
+@partial(_transposed_by_blocks.defjvp, symbolic_zeros=True)
 def _transposed_by_blocks_jvp(strides, pads, primals, tangents):
     along_x, along_kernel = convolve_transposed_reference, _blocks_added_up
-    return _changes(convolve_transposed_by_blocks, along_x, along_kernel, strides, pads, primals, tangents)
+    return _changes(_transposed_by_blocks, along_x, along_kernel, strides, pads, primals, tangents)
 
 
 @partial(jax.jit, static_argnums=(2, 3))

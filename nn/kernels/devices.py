@@ -8,6 +8,7 @@ traces anew where the mesh is another.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 from jax.sharding import AbstractMesh, AxisType, PartitionSpec
@@ -47,13 +48,25 @@ def why_not_per_device(examples: int | None, *arrays: Array) -> str | None:
     return None
 
 
-def per_device(kernel: Callable[..., Array], split: Sequence[Array], whole: Sequence[Array] = ()) -> Array:
+def parts_for(examples: int, *arrays: Array) -> int:
+    """Into how many parts `per_device` would cut so many examples of these arrays: 1 on one device; 0 where it would not do.
+
+    That is where devices do not divide them, and where some devices would repeat the work of others.
+    """
+    mesh = mesh_of(*arrays)
+    if mesh is None:
+        return 1
+    alike = why_not_per_device(examples, *arrays) is None and mesh.shape[BATCH_AXIS] == mesh.size
+    return mesh.size if alike else 0
+
+
+def per_device(kernel: Callable[..., Any], split: Sequence[Array], whole: Sequence[Array] = ()) -> Any:
     """kernel(*split, *whole), computed by each device for its own part of the batch.
 
     Along the other axes of a mesh devices have the same part, and each computes it whole.
 
     Args:
-      kernel: gives one array, with the batch on its first axis, each example on its own.
+      kernel: gives an array, or a tree of them, with the batch on the first axis, each example on its own.
       split: arrays with the batch on their first axis; on several devices the kernel is called with a part of each.
       whole: arrays that each device needs whole. Their gradients are summed over the devices.
     """

@@ -36,6 +36,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from nn.kernels.choice import Implementation, choose, platform
+from nn.kernels.devices import parts_for, per_device
 
 Lengths = Int[Array, "*batch"]
 States = Float[Array, "*batch hidden"]
@@ -99,8 +100,7 @@ def lstm(
     if form == "reference" or (form == "xla" and time == 1):  # of one step there is no walk to arrange
         hs, (h, c) = lstm_reference(*arrays, lengths)
     else:
-        walked: Any = _walk((form, interpret), False, arrays, lengths)
-        hs, h, c, _ = walked
+        hs, h, c = _walk_per_device((form, interpret), arrays, lengths)
     hs = hs.swapaxes(0, 1).reshape(time, *batch, hidden) if time_major else hs.reshape(*batch, time, hidden)
     return hs, (h.reshape(h0.shape), c.reshape(c0.shape))
 
@@ -140,9 +140,9 @@ def lstm_form(
 ) -> str:
     """The form in which `lstm` computes these.
 
-    Left to itself, on a CPU "xla" from 2048 numbers in h (rows times hidden units). With fewer a step costs what it costs to
-    start its programs, and those of "reference" are as few. Elsewhere "reference", for the Pallas forms "mosaic" (TPU) and
-    "triton" (GPU) have never run on real hardware.
+    Left to itself, on a CPU "xla" from 2048 numbers in h (rows times hidden units) for each device. With fewer a step costs
+    what it costs to start its programs, and those of "reference" are as few. Elsewhere "reference", for the Pallas forms
+    "mosaic" (TPU) and "triton" (GPU) have never run on real hardware.
 
     Raises:
       ValueError: if the named form cannot run.
@@ -200,12 +200,12 @@ def _form(
     if implementation not in (None, "reference", "xla"):
         from nn.kernels.blocks import refusals  # with Pallas, which takes a moment to import
 
-        refused, hidden = refusals(interpret, *arrays), arrays[1].shape[-1]
+        refused, hidden = refusals(interpret, *arrays, examples=prod(arrays[1].shape[:-1])), arrays[1].shape[-1]
         if hidden > WIDEST:
             refused["mosaic"] = refused["mosaic"] or f"it takes {WIDEST} hidden units at most, and got {hidden}"
         if lengths is not None:
             refused |= {form: refused[form] or "it walks over all steps, and takes no lengths" for form in ("mosaic", "triton")}
-    large = arrays[1].size >= 2048
+    large = arrays[1].size >= 2048 * max(parts_for(prod(arrays[1].shape[:-1]), *arrays), 1)
     return choose(kernel, implementation, best=("xla" if large and platform() == "cpu" else "reference",), refused=refused)
 
 
@@ -240,6 +240,23 @@ def _product(a, b, axis_of_a, axis_of_b):
     """The product of two matrices over one axis of each, summed in float32 or better."""
     over = (((axis_of_a,), (axis_of_b,)), ((), ()))
     return lax.dot_general(a, b, over, preferred_element_type=_exact(a))
+
+
+def _walk_per_device(how: tuple[str, bool], arrays, lengths) -> Any:
+    """All h, the last h and c. Each device takes its own sequences all the way: the walks need not wait for one another."""
+    form, _ = how
+    xs, h0, c0, *weights = arrays
+
+    split = [xs, h0, c0] if lengths is None else [xs, h0, c0, lengths]
+
+    def walk(xs, h0, c0, *others):
+        *lengths, w_x, w_h, bias = others
+        walked: Any = _walk(how, False, (xs, h0, c0, w_x, w_h, bias), lengths[0] if lengths else None)
+        return walked[:3]
+
+    if form == "xla" and not parts_for(xs.shape[0], *arrays):
+        return walk(*split, *weights)  # left to XLA, which can split all that is in the loop
+    return per_device(walk, split, weights)
 
 
 # The walk, over sequences (rows, time, inputs). `kept` is what the way back needs: the gates, and c before each step.

@@ -222,7 +222,7 @@ def _convolve(x, kernel, batch, *, strides, pads, dilation, spread=None, groups=
         y = convolve_one_channel(images, kernel, strides, pads)
     elif plain and spread is None and suits_blocks(images, kernel, strides, pads):
         y = convolve_by_blocks(images, kernel, strides, pads)
-    elif plain and spread is not None and suits_blocks_transposed(images, spread):
+    elif plain and spread is not None and suits_blocks_transposed(images, kernel, spread):
         y = convolve_transposed_by_blocks(images, kernel, spread, pads)
     else:
         y = jax.lax.conv_general_dilated(

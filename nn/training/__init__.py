@@ -65,6 +65,7 @@ from nn.training.schedules import constant_schedule as constant_schedule
 from nn.training.schedules import cosine_decay_schedule as cosine_decay_schedule
 from nn.training.schedules import linear_schedule as linear_schedule
 from nn.training.schedules import warmup_cosine_decay_schedule as warmup_cosine_decay_schedule
+from nn.training.sharding import cores_as_devices as cores_as_devices
 from nn.training.sharding import current_mesh as current_mesh
 from nn.training.sharding import device_mesh as device_mesh
 from nn.training.sharding import on_mesh as on_mesh

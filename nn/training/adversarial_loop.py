@@ -18,6 +18,7 @@ from jax.sharding import Mesh
 
 from nn.training.adversarial import NON_SATURATING, AdversarialLoss, discriminator_objective, gradient_penalty, interpolate
 from nn.training.batches import RestartableBatches, settings_of
+from nn.training.dispatch import ShortQueue
 from nn.training.loop import History, require_runnable, run_steps
 from nn.training.losses import masked_mean
 from nn.training.sharding import mesh_to_use, replicate, shard_batch
@@ -111,7 +112,7 @@ def fit_adversarial(
     memory = generator_optimizer.init(g), discriminator_optimizer.init(d)
     state = replicate(((g, d), memory, (g_rest, d_rest, jax.random.key(seed))), mesh)
     state = jax.tree.map(jnp.copy, state)  # for the reason that `fit` has
-    step = _compiled_step(
+    judge, make = _compiled_steps(
         g_graph,
         d_graph,
         jax.tree.structure(state),
@@ -127,8 +128,16 @@ def fit_adversarial(
         precision(compute_dtype),
     )
 
+    queued = ShortQueue()
+
     def run_step(leaves, group):
-        return step(leaves, shard_batch(group, mesh))
+        # A loop outside of the compiled programs: inside of one, XLA's convolutions on a CPU are many times slower.
+        group, judged = shard_batch(group, mesh), {}
+        for batch in group:
+            leaves, judged = judge(leaves, batch)
+            queued(judged)
+        leaves, made = make(leaves, group[-1])
+        return leaves, queued(made) | judged
 
     def put_back(trained, _, rest):
         nnx.update(generator, trained[0], rest[0])
@@ -172,7 +181,7 @@ class _Groups:
 
 
 @lru_cache(maxsize=256)
-def _compiled_step(
+def _compiled_steps(
     g_graph,
     d_graph,
     structure,
@@ -187,7 +196,9 @@ def _compiled_step(
     accumulate,
     compute_dtype,
 ):
-    """The compiled step of both, one for each kind of networks, loss and optimizers. g: generator, d: discriminator."""
+    """The discriminator's step and the generator's, compiled for each kind of networks, loss and optimizers. g: generator,
+    d: discriminator.
+    """
 
     # Some optimizers watch the loss.
     g_update, d_update = (optax.with_extra_args_support(optimizer).update for optimizer in (g_optimizer, d_optimizer))
@@ -260,13 +271,4 @@ def _compiled_step(
 
     where = lying(shardings)
     judge, make = (jax.jit(step, donate_argnums=0, out_shardings=where) for step in (discriminator_step, generator_step))
-
-    def step(leaves, group):
-        # A loop outside of the compiled program: inside of one, XLA's convolutions on a CPU are many times slower.
-        scalars = {}
-        for batch in group:
-            leaves, scalars = judge(leaves, batch)
-        leaves, made = make(leaves, group[-1])
-        return leaves, made | scalars
-
-    return step
+    return judge, make

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from nn.training.batches import RestartableBatches, settings_of
 from nn.training.checkpoints import TrainingCheckpoints
+from nn.training.dispatch import ShortQueue
 from nn.training.losses import classification_loss
 from nn.training.metrics import accuracy
 from nn.training.processes import LostProcessError, naming_lost_processes, of_each_process
@@ -115,8 +116,11 @@ def fit(
     structure = jax.tree.structure(state)
     step = compiled_step(graphdef, structure, wrt, loss, optimizer, shardings, accumulate, precision(compute_dtype))
 
+    queued = ShortQueue()
+
     def run_step(leaves, batch):
-        return step(leaves, shard_batch(batch, mesh))
+        leaves, scalars = step(leaves, shard_batch(batch, mesh))
+        return leaves, queued(scalars)
 
     def put_back(trainable, _, rest):
         nnx.update(model, trainable, *rest)
@@ -326,7 +330,8 @@ def predict(
     everywhere = whole if whole and not whole.is_fully_addressable else None
     with naming_lost_processes():
         forward = _compiled_forward(graphdef, method, everywhere)
-        outputs = jax.device_get([forward(state, *shard_batch(batch, mesh)) for batch in batches])
+        queued = ShortQueue()
+        outputs = jax.device_get([queued(forward(state, *shard_batch(batch, mesh))) for batch in batches])
     return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
 

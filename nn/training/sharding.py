@@ -56,22 +56,43 @@ def device_mesh(devices: int | None = None, *, model: int = 1) -> Mesh:
 def virtual_cpu_devices(count: int) -> None:
     """Has the CPU stand for several devices, to try on one machine what is meant for many. Call it before JAX is first used.
 
-    It makes nothing faster, for the same cores do the work. GPUs and TPUs stay as many as they are.
+    For a trial, not for speed, which is what `cores_as_devices` is for. GPUs and TPUs stay as many as they are.
 
     Raises:
       ValueError: for a count below 1 or above 64, or if JAX is in use already.
     """
     if not 1 <= count <= MOST_VIRTUAL_DEVICES:
         raise ValueError(f"virtual_cpu_devices expects a count from 1 to {MOST_VIRTUAL_DEVICES}, got {count}.")
+    # Threads that wait for other devices are not there for the work that these are waiting for; with 8 for 8 devices a loop
+    # that queues many steps has stopped for ever (see `cores_as_devices`).
+    _as_devices("virtual_cpu_devices", count, threads=max(os.cpu_count() or 1, 4 * count))
+
+
+def cores_as_devices() -> None:
+    """Has each core of the CPU be a device, so that a mesh shares out a batch among them. Call it before JAX is first used.
+
+    XLA shares out single operations among cores, and some not at all: the walk of an LSTM, gradients of a convolution. Devices
+    share out the batch, and each goes through all of the program. `benchmarks/README.md` has both, measured.
+
+    `fit`, `fit_adversarial` and `predict` see to it that no more than 16 steps are queued. A loop of your own should wait for a
+    result as often: XLA takes 32 for a device, and keeps threads waiting for room. If all wait, they wait for ever.
+
+    Raises:
+      ValueError: if JAX is in use already.
+    """
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # More threads than cores would disturb each other: with four times as many steps took 1.1 to 1.5 times as long.
+    _as_devices("cores_as_devices", min(count, MOST_VIRTUAL_DEVICES), threads=count)
+
+
+def _as_devices(function: str, count: int, threads: int) -> None:
     try:
         jax.config.update("jax_num_cpu_devices", count)
     except RuntimeError:
         raise ValueError(
-            f"virtual_cpu_devices expects to be called before JAX is first used; JAX has {jax.device_count()} devices by now."
+            f"{function} expects to be called before JAX is first used; JAX has {jax.device_count()} devices by now."
         ) from None
-    # XLA makes a thread for each core or device, and a device that waits for the others in a sum keeps its thread. With none
-    # left for the work that the sum is waiting for, it would wait for ever: seen with 8 devices on 2 cores.
-    os.environ.setdefault("PJRT_NPROC", str(max(os.cpu_count() or 1, 4 * count)))
+    os.environ.setdefault("PJRT_NPROC", str(threads))  # how many XLA starts
 
 
 @contextmanager

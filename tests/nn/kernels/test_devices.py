@@ -14,10 +14,10 @@ from nn.kernels.attention import flash_attention
 from nn.kernels.choice import compiling_for
 from nn.kernels.devices import mesh_of
 from nn.kernels.layer_norm import layer_norm
-from nn.kernels.lstm import lstm_step
+from nn.kernels.lstm import lstm, lstm_step
 from nn.kernels.matmul import matmul
 from nn.kernels.softmax import softmax
-from nn.layers import conv
+from nn.layers import conv, conv_transpose
 
 ROOT = Path(__file__).parents[3]
 SPLIT, WHOLE = PartitionSpec("data"), PartitionSpec()
@@ -37,6 +37,11 @@ def mesh_without_devices(*sizes, names=("data", "model"), **more):
 
 def lying(mesh, *shapes):
     return [jax.ShapeDtypeStruct(shape, jnp.float32, sharding=NamedSharding(mesh, spec)) for shape, spec in shapes]
+
+
+def walk(xs, w_x, w_h, **named):
+    states = jnp.zeros((len(xs), w_h.shape[0]))
+    return lstm(xs, states, states, w_x, w_h, jnp.zeros(w_h.shape[1]), time_major=False, **named)[0]
 
 
 def traced(function, *arrays):
@@ -86,17 +91,33 @@ def test_a_pallas_form_is_lowered_for_each_devices_part(name, target, platform, 
     assert program.count("manual_computation") == 2
 
 
-def test_the_forms_for_one_cpu_leave_several_devices_to_xla():
-    """They go image by image and head by head, and to divide a loop XLA would have to gather the batch."""
-    image, window = ((8, 6, 6, 1), SPLIT), ((3, 3, 1, 4), WHOLE)
+def test_loops_over_the_batch_are_each_devices_own():
+    """XLA would have to gather the batch. Attention has a loop of another kind: it leaves the heads to XLA."""
+    kernels = {
+        "one channel": (conv, ((8, 6, 6, 1), (3, 3, 1, 4))),
+        "blocks": (conv, ((8, 256, 256, 8), (3, 3, 8, 4))),
+        "transposed": (partial(conv_transpose, strides=2), ((8, 64, 64, 8), (2, 2, 8, 4))),
+        "walk": (partial(walk, implementation="xla"), ((8, 5, 2), (2, 8), (2, 8))),
+    }
+    for name, (kernel, (split, *whole)) in kernels.items():
+        for count in (1, 4):
+            mesh = mesh_without_devices(count, 1)
+            with compiling_for("cpu"):
+                program = traced(kernel, *lying(mesh, (split, SPLIT), *[(shape, WHOLE) for shape in whole]))
+            assert ("shard_map" in program) == (count > 1), name
     attention = partial(flash_attention, implementation="xla")
-    for count, (of_images, of_heads) in {1: (True, 2), 8: (False, 1)}.items():
-        mesh = mesh_without_devices(count, 1)
+    for count, loops in {1: 2, 8: 1}.items():
         with compiling_for("cpu"):
-            convolved = traced(lambda *arrays: conv(*arrays), *lying(mesh, image, window))
-            attended = traced(lambda *arrays: attention(*arrays), *lying(mesh, *[((8, 4, 2, 4), SPLIT)] * 3))
-        assert ("scan[" in convolved, "conv_general_dilated[" in convolved) == (of_images, not of_images)
-        assert attended.count("scan[") == of_heads  # over heads, and over blocks of queries
+            attended = traced(attention, *lying(mesh_without_devices(count, 1), *[((8, 4, 2, 4), SPLIT)] * 3))
+        assert attended.count("scan[") == loops  # over heads, and over blocks of queries
+
+
+def test_where_devices_would_repeat_each_others_work_a_loop_is_left_to_xla():
+    image, window = ((8, 6, 6, 1), SPLIT), ((3, 3, 1, 4), WHOLE)
+    for sizes, loop in {(4, 1): True, (2, 2): False, (3, 1): False}.items():
+        with compiling_for("cpu"):
+            program = traced(conv, *lying(mesh_without_devices(*sizes), image if loop else ((8, 6, 6, 1), WHOLE), window))
+        assert ("scan[" in program, "conv_general_dilated[" in program) == (loop, not loop), sizes
 
 
 def test_a_batch_that_devices_do_not_divide_is_left_to_xla_or_refused_by_name():
@@ -106,9 +127,9 @@ def test_a_batch_that_devices_do_not_divide_is_left_to_xla_or_refused_by_name():
     by_name = lambda kernel: partial(kernel, implementation="mosaic", interpret=True)  # noqa: E731
     no_batch = lying(odd, *[((4, 2, 4), WHOLE)] * 3)
     unknown = lying(other, ((8, 4), PartitionSpec("batch")))
-    vectors = lying(odd, *[((8, 2), WHOLE)] * 3, *[((2, 8), WHOLE)] * 2, ((8,), WHOLE))
+    vectors = lying(odd, *[((6, 2), WHOLE)] * 3, *[((2, 8), WHOLE)] * 2, ((8,), WHOLE))
     refused = [
-        (lstm_step, vectors, r"^lstm_step\(.*because XLA cannot split it over the devices of .*'data': 4"),
+        (lstm_step, vectors, r"^lstm_step\(.* equal part .*, and 4 do not divide 6\."),
         (softmax, x, r"^softmax\(implementation='mosaic'\) cannot run here, because .* equal part .*, and 4 do not divide 6\."),
         (flash_attention, no_batch, "4 do not divide 1"),
         (softmax, unknown, "without an automatic axis 'data'.*'batch': 4"),

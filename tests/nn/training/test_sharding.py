@@ -15,6 +15,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from nn.data import Dataset
 from nn.models import MLP, MLPConfig
 from nn.training import (
+    cores_as_devices,
     current_mesh,
     device_mesh,
     evaluate,
@@ -57,6 +58,8 @@ def test_virtual_devices_come_before_the_first_use_or_not_at_all(monkeypatch):
     for count in (0, 65):
         with pytest.raises(ValueError, match=f"a count from 1 to 64, got {count}"):
             virtual_cpu_devices(count)
+    with pytest.raises(ValueError, match="cores_as_devices expects to be called before JAX is first used"):
+        cores_as_devices()
     assert "PJRT_NPROC" not in os.environ and jax.device_count() == there
 
 
@@ -136,8 +139,9 @@ def test_without_a_mesh_a_model_is_used_on_the_one_that_it_is_on():
 
 
 @pytest.mark.slow
-def test_eight_devices_compute_what_one_does():
-    page = Path(__file__).with_name("on_eight_devices.py")
+@pytest.mark.parametrize("name", ["on_eight_devices.py", "on_each_core.py"])
+def test_what_several_devices_compute(name):
+    page = Path(__file__).with_name(name)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(page)]
     child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert child.returncode == 0, child.stdout + child.stderr
