@@ -40,7 +40,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
 from nn.kernels.choice import Implementation, choose, platform
-from nn.kernels.devices import mesh_of, per_device
+from nn.kernels.devices import parts_for, per_device
 from nn.kernels.sweeps import Sweep, blocks_at, joined, over_heads, run
 
 Queries = Float[Array, "*batch queries heads depth"]
@@ -52,8 +52,11 @@ Mask = Bool[Array | np.ndarray, "..."]
 Scale = float | Float[Array, ""]
 State = tuple[Float[Array, "rows 1"], Float[Array, "rows 1"], Float[Array, "rows value_depth"]]
 
-BLOCK = {"xla": 256, "mosaic": 128, "triton": 64}
+BLOCK = {"xla": 256, "few": 128, "mosaic": 128, "triton": 64}
 """The most rows or keys in a block: scores that fit a CPU's own cache, a TPU's lanes, the registers of a GPU's program."""
+
+FEW_ROWS = 512
+"""The most rows for which a CPU's program is written out block by block of rows, each of which then meets all keys at once."""
 
 
 def flash_attention(
@@ -99,21 +102,26 @@ def flash_attention(
     form = attention_form(query, key, value, mask=mask, scale=scale, implementation=implementation, interpret=interpret)
     if form == "reference":
         return attention_reference(query, key, value, causal=causal, lengths=lengths, mask=mask, scale=scale)
-    shared = query.shape[-2] // key.shape[-2]
+    shared, examples = query.shape[-2] // key.shape[-2], query.shape[0] if query.ndim > 3 else 1
+    one_by_one = form == "xla" and platform() == "cpu" and parts_for(examples, query, key, value) > 0
+    few = one_by_one and query.shape[-3] * shared <= FEW_ROWS
     call = Call(
         causal=causal,
         scale=float(_scale(query, scale)),
         shared=shared,
-        rows=_block(form, query.shape[-3] * shared),
+        rows=_block("few" if few else form, query.shape[-3] * shared),
         keys=_block(form, key.shape[-3]),
         form=form,
         interpret=interpret,
-        one_by_one=platform() == "cpu" and mesh_of(query, key, value) is None,
+        one_by_one=one_by_one,
+        few=few,
     )
     keys = key.shape[-3]
     real = jnp.clip(jnp.asarray(keys if lengths is None else lengths, jnp.int32), 0, keys)
     arrays = query, key, value, jnp.broadcast_to(real, key.shape[:-3])
-    return _attention(call, *arrays)[0] if form == "xla" else per_device(lambda *part: _attention(call, *part)[0], arrays)
+    if form == "xla" and not one_by_one:
+        return _attention(call, *arrays)[0]
+    return per_device(lambda *part: _attention(call, *part)[0], arrays)
 
 
 def attention_form(
@@ -233,6 +241,7 @@ class Call:
       form: "xla", "mosaic" or "triton".
       interpret: whether Pallas interprets.
       one_by_one: whether "xla" takes one head after the other, see `over_heads`.
+      few: whether its blocks of rows are few, and each meets all keys at once.
     """
 
     causal: bool
@@ -243,6 +252,7 @@ class Call:
     form: str
     interpret: bool
     one_by_one: bool
+    few: bool
 
 
 def _scores(call, row_block, key_block, length, q, k):
@@ -380,6 +390,45 @@ def _all_gradients(call, lengths, rows, keys):
     return over_heads(head, lengths, (rows, keys), one_by_one=call.one_by_one)
 
 
+# A CPU's few blocks: each block of rows meets all keys that it may see at once, and all is written out, without a loop.
+
+
+def _whole_rows(call: Call, i: int, keys: tuple[Array, Array]) -> list[Array]:
+    """The keys that block i of the rows may see."""
+    count = keys[0].shape[0]
+    seen = min(count, -(-(i + 1) * call.rows // call.shared)) if call.causal else count
+    return [x[:seen] for x in keys]
+
+
+def _forward_in_few(call: Call, lengths: Array, q: Array, keys: tuple[Array, Array]) -> tuple[Array, ...]:
+    def head(length, _, arrays):
+        q, keys = arrays
+        results = []
+        for i in range(q.shape[0] // call.rows):
+            own, seen = blocks_at((q,), i, call.rows), _whole_rows(call, i, keys)
+            state = _forward_step(call, i, 0, length, _forward_start(own, seen), own, seen)
+            results.append(_forward_finish(state, own))
+        return tuple(map(jnp.concatenate, zip(*results, strict=True)))
+
+    return over_heads(head, lengths, (q, keys), one_by_one=True)
+
+
+def _gradients_in_few(call: Call, lengths: Array, rows: tuple[Array, ...], keys: tuple[Array, Array]) -> tuple[Array, ...]:
+    def head(length, _, arrays):
+        rows, keys = arrays
+        dqs, dk, dv = [], *_zeros(*keys)
+        for i in range(rows[0].shape[0] // call.rows):
+            q, g, *_ = own = blocks_at(rows, i, call.rows)
+            k, v = _whole_rows(call, i, keys)
+            p, ds = _weights_and_gradients(call, i, 0, length, own, (k, v))
+            dqs.append(_product(ds, k, 1, 0))
+            unseen = ((0, keys[0].shape[0] - k.shape[0]), (0, 0))
+            dk, dv = dk + jnp.pad(_product(ds, q, 0, 0), unseen), dv + jnp.pad(_product(p, g, 0, 0), unseen)
+        return tuple(x.astype(rows[0].dtype) for x in (jnp.concatenate(dqs), dk, dv))
+
+    return over_heads(head, lengths, (rows, keys), one_by_one=True)
+
+
 # The layout and the gradient.
 
 
@@ -390,7 +439,7 @@ def _power_of_two(size: int) -> int:
 
 def _block(form: str, length: int) -> int:
     """The size of blocks for this length. XLA's may have any: they are even, so that little of the last is filled up."""
-    if form == "xla":
+    if form in ("xla", "few"):
         blocks = math.ceil(length / BLOCK[form])
         return math.ceil(length / (8 * blocks)) * 8
     return min(_power_of_two(length), BLOCK[form]) if form == "triton" else BLOCK[form]
@@ -428,8 +477,11 @@ def _arranged(call, query, key, value, lengths):
 def _attention(call, query, key, value, lengths):
     """The output, and L, of which nobody takes a gradient."""
     q, keys, real = _arranged(call, query, key, value, lengths)
-    sweep = _by_rows(call, _forward_start, _forward_step, _forward_finish)
-    o, L = _run(call, sweep, real, (q,), keys)
+    if call.few:
+        o, L = _forward_in_few(call, real, q, keys)
+    else:
+        sweep = _by_rows(call, _forward_start, _forward_step, _forward_finish)
+        o, L = _run(call, sweep, real, (q,), keys)
     return _from_heads(o, call.shared, (*query.shape[:-1], value.shape[-1])), L
 
 
@@ -447,7 +499,9 @@ def _gradients(call, gradient, query, key, value, lengths, output, L):
     D = jnp.sum(output.astype(L.dtype) * gradient.astype(L.dtype), -1, keepdims=True)
     g, D = (_to_heads(call, x, call.rows, call.shared) for x in (gradient, D))
     rows = (q, g, L, D[..., :1])
-    if call.form == "xla":
+    if call.few:
+        dq, dk, dv = _gradients_in_few(call, real, rows, keys)
+    elif call.form == "xla":
         dq, dk, dv = _all_gradients(call, real, rows, keys)
     else:
         by_rows = _by_rows(call, lambda own, other: _zeros(own[0]), _rows_step, _in_dtype_of_own)

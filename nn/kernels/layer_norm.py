@@ -78,8 +78,8 @@ def layer_norm_reference(
 ) -> Float[Array, "*batch features"]:
     """The equation. The vectors are widened too, for their gradients are sums over all rows."""
     wide, scale, bias = (array.astype(jnp.promote_types(x.dtype, jnp.float32)) for array in (x, scale, bias))
-    mean, var = wide.mean(-1, keepdims=True), wide.var(-1, keepdims=True)
-    normalized = (wide - mean) * jax.lax.rsqrt(var + epsilon)
+    centred = wide - wide.mean(-1, keepdims=True)
+    normalized = centred * jax.lax.rsqrt((centred**2).mean(-1, keepdims=True) + epsilon)
     return (normalized * jnp.broadcast_to(scale, x.shape) + jnp.broadcast_to(bias, x.shape)).astype(x.dtype)
 
 

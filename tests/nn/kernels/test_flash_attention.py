@@ -70,15 +70,16 @@ def exact(name):
 
 
 def named(form, **options):
-    def attention(*arrays):
-        at_once = form == "xla, heads at once"
-        with compiling_for("gpu" if at_once else "cpu"):
-            return flash_attention(*arrays, implementation="xla" if at_once else form, interpret=True, **options)
+    def computed(*arrays):
+        form_itself, _, way = form.partition(", ")
+        with pytest.MonkeyPatch.context() as patch, compiling_for("gpu" if way == "heads at once" else "cpu"):
+            patch.setattr(attention, "FEW_ROWS", 0 if way == "many rows" else attention.FEW_ROWS)
+            return flash_attention(*arrays, implementation=form_itself, interpret=True, **options)
 
-    return attention
+    return computed
 
 
-@pytest.fixture(scope="module", params=["reference", "xla", "xla, heads at once", "mosaic", "triton"])
+@pytest.fixture(scope="module", params=["reference", "xla", "xla, many rows", "xla, heads at once", "mosaic", "triton"])
 def form(request):
     return request.param
 
@@ -153,13 +154,13 @@ def test_second_derivatives_of_blocks_are_those_of_the_equation(form):
 
 def test_outside_of_any_jit_it_is_compiled_once_for_each_way_to_go_over_the_heads(monkeypatch):
     traced = []
-    run, all_gradients = attention._run, attention._all_gradients
-    monkeypatch.setattr(attention, "_run", lambda *given: traced.append("forward") or run(*given))
-    monkeypatch.setattr(attention, "_all_gradients", lambda *given: traced.append("back") or all_gradients(*given))
+    for name in ("_run", "_all_gradients", "_forward_in_few", "_gradients_in_few"):
+        kernel = getattr(attention, name)
+        monkeypatch.setattr(attention, name, lambda *given, name=name, kernel=kernel: traced.append(name) or kernel(*given))
     x = jnp.ones((1, 9, 2, 3))  # a shape of its own
-    for form in ("xla", "xla", "xla, heads at once", "xla", "xla, heads at once"):
+    for form in ("xla", "xla", "xla, heads at once", "xla", "xla, many rows", "xla, heads at once", "xla, many rows"):
         with_gradients(named(form))(x, x, x)
-    assert traced == ["forward", "back"] * 2
+    assert traced == ["_forward_in_few", "_gradients_in_few", *["_run", "_all_gradients"] * 2]
 
 
 def test_a_scale_may_be_any_number_and_one_that_is_learned_leaves_the_equation():

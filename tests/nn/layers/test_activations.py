@@ -84,7 +84,7 @@ def test_values_and_slopes_are_those_of_the_equation_in_float64(name, measured_g
 def test_values_and_slopes_at_zero_and_far_out_are_those_of_jax_and_finite(name):
     ours, theirs, _ = TABLE[name]
     for found, expected in zip(values_and_slopes(ours), values_and_slopes(theirs), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=4e-6)  # JAX's slope of gelu is 0 where tanh rounds to −1
         assert np.isfinite(found).all()
 
 

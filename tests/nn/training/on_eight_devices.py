@@ -14,6 +14,7 @@ from flax import nnx
 from jax.sharding import PartitionSpec
 
 from nn.data import Dataset
+from nn.kernels.devices import mesh_of
 from nn.layers import convolution
 from nn.models import GPT, MLP, GPTConfig, MLPConfig, ResNet, ResNetConfig
 from nn.training import (
@@ -179,16 +180,17 @@ def test_predictions_are_those_of_one_device_and_a_model_comes_back_from_the_mes
 
 
 def test_a_prediction_compiled_for_one_device_is_not_used_on_eight_nor_the_other_way_round(monkeypatch):
-    """On one it goes image by image, which eight cannot share."""
+    """The images that it goes through one by one are all on one device, and each device's own on several."""
     taken = []
     image_by_image = convolution.convolve_one_channel
-    monkeypatch.setattr(convolution, "convolve_one_channel", lambda *given: taken.append(1) or image_by_image(*given))
+    monkeypatch.setattr(
+        convolution, "convolve_one_channel", lambda x, *given: taken.append(mesh_of(x)) or image_by_image(x, *given)
+    )
     model, images = resnet(), examples()["image"]
     one = predict(model, images)
-    assert len(taken) == 1
     for mesh in (device_mesh(8), device_mesh(2), None):
         np.testing.assert_allclose(predict(model, images, mesh=mesh), one, rtol=1e-5, atol=1e-5)
-    assert len(taken) == 1
+    assert [mesh and mesh.size for mesh in taken] == [None, 8, 2]
 
 
 def test_within_on_mesh_fit_trains_there():
