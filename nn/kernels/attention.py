@@ -39,7 +39,7 @@ from jax import lax
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int
 
-from nn.kernels.choice import Implementation, choose, platform
+from nn.kernels.choice import Implementation, Reasons, choose, platform
 from nn.kernels.devices import parts_for, per_device
 from nn.kernels.sweeps import Sweep, blocks_at, joined, over_heads, run
 
@@ -157,16 +157,19 @@ def attention_form(
         reason = f"query, key and value have to be of one dtype, and are of {' and '.join(dtypes)}"
     elif 0 in (query.size, key.size, value.size):
         reason = "an array of size 0 has no blocks"
-    refused: dict[str, str | None] = {"xla": reason, "mosaic": reason, "triton": reason}
-    if implementation not in (None, "reference", "xla") and not reason:
+
+    def refused_by_pallas():
         from nn.kernels.blocks import refusals  # with Pallas, which takes a moment to import
 
         examples = 1 if query.ndim == 3 else query.shape[0]  # of several axes of batch the first is split
-        refused |= refusals(interpret, query, key, value, examples=examples)
+        refused = refusals(interpret, query, key, value, examples=examples)
         if max(query.shape[-1], value.shape[-1]) > 128:
             refused["triton"] = refused["triton"] or "the registers of a GPU's program hold blocks of depth 128 at most"
+        return refused
+
     best = ("xla", "reference") if long else ("reference",)
-    return choose("flash_attention", implementation, best=best, refused=refused)
+    refused: Reasons = {"xla": reason, "mosaic": reason, "triton": reason}
+    return choose("flash_attention", implementation, best=best, refused=refused, refused_by_pallas=refused_by_pallas)
 
 
 def attention_reference(

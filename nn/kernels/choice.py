@@ -5,9 +5,10 @@ same arranged so that XLA makes a faster program of it; "mosaic", written in Pal
 a GPU. "pallas" means whichever of the last two belongs to the platform.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Literal
 
 import jax
@@ -15,6 +16,8 @@ import jax
 Implementation = Literal["reference", "xla", "pallas", "mosaic", "triton"]
 Platform = Literal["cpu", "gpu", "tpu"]
 PALLAS = {"tpu": "mosaic", "gpu": "triton"}
+Reasons = Mapping[str, str | None]
+NO_REASONS: Reasons = MappingProxyType({})
 
 _target: ContextVar[Platform | None] = ContextVar("target", default=None)
 
@@ -45,7 +48,12 @@ def compiling_for(target: Platform) -> Iterator[None]:
 
 
 def choose(
-    kernel: str, implementation: Implementation | None, *, best: Sequence[str], refused: Mapping[str, str | None]
+    kernel: str,
+    implementation: Implementation | None,
+    *,
+    best: Sequence[str],
+    refused: Reasons = NO_REASONS,
+    refused_by_pallas: Callable[[], Reasons] = lambda: NO_REASONS,
 ) -> str:
     """The form that runs, of "reference", "xla", "mosaic" and "triton". Only `None` falls back.
 
@@ -54,13 +62,18 @@ def choose(
       implementation: the form that was asked for; `None` leaves it to the kernel.
       best: the forms that `None` tries on this platform, the best first. The last must be able to compute every call.
       refused: for each form that cannot compute this call the reason, to follow "because"; `None` counts as no reason.
+      refused_by_pallas: gives the same for "mosaic" and "triton". It is asked only when one of them may run, since to import
+        Pallas takes a moment.
 
     Raises:
       ValueError: if the named form does not exist or cannot compute this call.
     """
-    reasons = {form: reason for form, reason in refused.items() if reason}
+
+    def reason_against(form):
+        return refused.get(form) or (refused_by_pallas().get(form) if form in PALLAS.values() else None)
+
     if implementation is None:
-        return next(form for form in best if form not in reasons)
+        return next(form for form in best if not reason_against(form))
     form = PALLAS.get(platform()) if implementation == "pallas" else implementation
     if form is None:
         raise ValueError(
@@ -71,6 +84,6 @@ def choose(
         raise ValueError(
             f"{kernel} has the implementations 'reference', 'xla', 'pallas', 'mosaic' and 'triton', got {implementation!r}."
         )
-    if form in reasons:
-        raise ValueError(f"{kernel}(implementation={implementation!r}) cannot run here, because {reasons[form]}.")
+    if reason := reason_against(form):
+        raise ValueError(f"{kernel}(implementation={implementation!r}) cannot run here, because {reason}.")
     return form

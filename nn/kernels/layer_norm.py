@@ -61,10 +61,8 @@ def layer_norm(
             f"layer_norm expects scale and bias of shape {x.shape[-1:]} for x.shape={x.shape}, "
             f"got scale.shape={scale.shape} and bias.shape={bias.shape}."
         )
-    refused = {}
-    if implementation not in (None, "reference", "xla"):
-        refused = refusals(interpret, x, scale, bias, row=x.shape[-1], examples=prod(x.shape[:-1]))
-    form = choose("layer_norm", implementation, best=("xla",), refused=refused)
+    refused = partial(refusals, interpret, x, scale, bias, row=x.shape[-1], examples=prod(x.shape[:-1]))
+    form = choose("layer_norm", implementation, best=("xla",), refused_by_pallas=refused)
     if form == "reference":
         return layer_norm_reference(x, scale, bias, epsilon=epsilon)
     if form == "xla":

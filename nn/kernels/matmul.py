@@ -74,10 +74,8 @@ def matmul(
     if activation not in ACTIVATIONS:
         raise ValueError(f"matmul expects an activation of {', '.join(map(repr, ACTIVATIONS))}, got {activation!r}.")
     bias_or_not = () if bias is None else (bias,)
-    refused = {}
-    if implementation not in (None, "reference", "xla"):
-        refused = refusals(interpret, x, w, *bias_or_not, examples=prod(x.shape[:-1]))
-    form = choose("matmul", implementation, best=("xla",), refused=refused)
+    refused = partial(refusals, interpret, x, w, *bias_or_not, examples=prod(x.shape[:-1]))
+    form = choose("matmul", implementation, best=("xla",), refused_by_pallas=refused)
     if form == "reference":
         return matmul_reference(x, w, bias, activation=activation)
     if form == "xla":

@@ -43,8 +43,8 @@ def softmax(
     """
     if x.ndim == 0 or not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"softmax expects floating-point x with an axis at least, got x.shape={x.shape} of {x.dtype}.")
-    refused = refusals(interpret, x, row=x.shape[-1], examples=prod(x.shape[:-1]))
-    form = choose("softmax", implementation, best=("xla",), refused=refused)
+    refused = partial(refusals, interpret, x, row=x.shape[-1], examples=prod(x.shape[:-1]))
+    form = choose("softmax", implementation, best=("xla",), refused_by_pallas=refused)
     if form in ("reference", "xla"):
         return softmax_reference(x)
     return per_device(lambda rows: _softmax_pallas(rows, form, interpret), [x.reshape(-1, x.shape[-1])]).reshape(x.shape)

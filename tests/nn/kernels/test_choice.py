@@ -47,6 +47,22 @@ def test_pallas_on_a_cpu_says_what_would_work():
         chosen("pallas")
 
 
+def test_pallas_is_asked_only_where_one_of_its_forms_may_run():
+    def unasked():
+        raise AssertionError
+
+    for implementation in (None, "reference", "xla"):
+        form = choose("a_kernel", implementation, best=("xla", "reference"), refused_by_pallas=unasked)
+        assert form == (implementation or "xla")
+    too_wide = lambda: {"mosaic": "its rows are too wide", "triton": None}  # noqa: E731
+    assert choose("a_kernel", None, best=("mosaic", "xla"), refused_by_pallas=too_wide) == "xla"
+    assert choose("a_kernel", "triton", best=("xla",), refused_by_pallas=too_wide) == "triton"
+    with pytest.raises(ValueError, match="because its rows are too wide"):
+        choose("a_kernel", "mosaic", best=("xla",), refused_by_pallas=too_wide)
+    with pytest.raises(ValueError, match="because it has a mask"):  # what is known at once comes first
+        choose("a_kernel", "mosaic", best=("xla",), refused={"mosaic": "it has a mask"}, refused_by_pallas=too_wide)
+
+
 @pytest.mark.usefixtures("without_type_checks")
 def test_a_form_that_does_not_exist_is_named_beside_those_that_do():
     with pytest.raises(ValueError, match=r"^a_kernel has the implementations 'reference', .* and 'triton', got 'pallsa'\.$"):
