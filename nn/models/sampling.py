@@ -1,5 +1,7 @@
 """Sampling: from a model's scores to one token. Always the likeliest makes dull text; any that is possible makes nonsense."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
@@ -22,8 +24,7 @@ def top_k_filter(logits: Logits, k: Count) -> Logits:
 
     Reference: Fan, Lewis and Dauphin 2018, "Hierarchical Neural Story Generation", section 5.2.
     """
-    if not isinstance(k, Tracer) and float(k) < 1:
-        raise ValueError(f"top_k_filter expects k of at least 1, got {k}.")
+    _require_number("top_k_filter", "k", k, 1)
     return jnp.where(_ranks(logits) < k, logits, -jnp.inf)
 
 
@@ -41,8 +42,7 @@ def top_p_filter(logits: Logits, p: Number) -> Logits:
 
     Reference: Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration", section 3.1 (nucleus sampling).
     """
-    if not isinstance(p, Tracer) and not 0 <= float(p) <= 1:
-        raise ValueError(f"top_p_filter expects p from 0 to 1, got {p}.")
+    _require_number("top_p_filter", "p", p, 0, 1)
     # A token is needed if those before it do not reach p: if it and all behind it hold more than 1 − p. Summed from the
     # smallest, since from the largest on the sum would round to 1 before the end.
     held = jnp.cumsum(jnp.sort(jax.nn.softmax(logits), axis=-1), axis=-1)[..., ::-1]
@@ -72,8 +72,7 @@ def sample_token(
 
     Reference: Ackley, Hinton and Sejnowski 1985, "A Learning Algorithm for Boltzmann Machines", eq. 5 (temperature).
     """
-    if not isinstance(temperature, Tracer) and not float(temperature) >= 0:
-        raise ValueError(f"sample_token expects a temperature of at least 0, got {temperature}.")
+    _require_number("sample_token", "a temperature", temperature, 0)
     # In bfloat16 the noise of the draw has few values: of the many that tie, the first token would win.
     logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
     greedy = temperature == 0
@@ -82,6 +81,13 @@ def sample_token(
     scores = scores if top_k is None else top_k_filter(scores, top_k)
     scores = scores if top_p is None else top_p_filter(scores, top_p)
     return jnp.where(greedy, logits.argmax(-1), jax.random.categorical(key, scores))
+
+
+def _require_number(function, name, number, low, high=math.inf):
+    """Arguments of a `jax.jit` are not known yet inside of it, and are not checked."""
+    if not isinstance(number, Tracer) and not low <= float(number) <= high:
+        bounds = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise ValueError(f"{function} expects {name} {bounds}, got {number}.")
 
 
 def _ranks(logits):
