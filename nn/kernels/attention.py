@@ -220,6 +220,8 @@ def _require_fitting(query, key, value, lengths, mask) -> None:
         return
     if lengths.shape != batch:
         raise ValueError(f"flash_attention expects a length for each sequence of the batch {batch}, got {lengths.shape}.")
+    if not jnp.issubdtype(lengths.dtype, jnp.integer):
+        raise ValueError(f"flash_attention expects lengths in whole numbers, got an array of {lengths.dtype}.")
     if isinstance(lengths, Tracer):  # whose values are not known yet
         return
     lengths = np.asarray(lengths)

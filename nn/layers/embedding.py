@@ -23,7 +23,8 @@ def embed(tokens: Tokens, embedding: Float[Array, "vocabulary features"]) -> Flo
       embedding: the table.
 
     Raises:
-      ValueError: for a token outside the vocabulary. Inside `jax.jit`, where values are not known, its row is NaN.
+      ValueError: if the tokens are no whole numbers, or one is outside the vocabulary. Inside `jax.jit`, where values are
+        not known, its row is NaN.
     """
     require_within("embed", "tokens", tokens, 0, len(embedding) - 1)
     return rows_of(embedding, tokens)
@@ -45,7 +46,7 @@ class Embed(nnx.Module):
       rngs: where the random keys come from.
 
     Raises:
-      ValueError: if a size is below 1, or, from a call, for a token outside the vocabulary.
+      ValueError: if a size is below 1, or, from a call, as `embed` does.
     """
 
     def __init__(self, num_embeddings: int, features: int, *, embedding_init: Initializer | None = None, rngs: nnx.Rngs):

@@ -143,7 +143,10 @@ def last_outputs(outputs: Sequences, lengths: Int[Array | np.ndarray, "*batch"] 
 
 
 def require_lengths(layer: str, lengths: Array | np.ndarray, shape: tuple[int, ...]) -> Int[Array, "*batch"]:
-    """The lengths as an array of JAX. Raises a ValueError, in the layer's name, unless they fit a shape (*batch, time)."""
+    """The lengths as an array of JAX.
+
+    Raises a ValueError, in the layer's name, unless they are whole numbers that fit a shape (*batch, time).
+    """
     *batch, time = shape
     if lengths.shape != tuple(batch):
         raise ValueError(f"{layer} expects a length for each sequence, {tuple(batch)}, got {lengths.shape}.")
@@ -326,8 +329,8 @@ class RNN(nnx.Module):
 
     Raises:
       ValueError: from a call, if the input has too few axes or no steps, or `seq_lengths` has another shape than the batch or
-        holds lengths outside 1 to the number of steps (inside `jax.jit` lengths are not known, and not checked); or if the
-        form that is named cannot run.
+        holds lengths that are no whole numbers from 1 to the number of steps (inside `jax.jit` lengths are not known, and only
+        their dtype is checked); or if the form that is named cannot run.
     """
 
     def __init__(

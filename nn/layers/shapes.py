@@ -1,6 +1,7 @@
 """The checks that layers make of what they are given, so that what is wrong is named where it first arrives."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
@@ -20,10 +21,12 @@ def require_positive(layer: str, **sizes: int) -> None:
 
 
 def require_within(layer: str, name: str, values: jax.Array | np.ndarray, low: int, high: int) -> None:
-    """Raises a ValueError, in the layer's name, unless low <= values <= high.
+    """Raises a ValueError, in the layer's name, unless the values are whole numbers from low to high.
 
-    Arguments of a `jax.jit` are not known yet inside of it, and are not checked.
+    Arguments of a `jax.jit` are not known yet inside of it: of them only the dtype is checked.
     """
+    if not jnp.issubdtype(values.dtype, jnp.integer):
+        raise ValueError(f"{layer} expects {name} in whole numbers, got an array of {values.dtype}.")
     if isinstance(values, Tracer) or values.size == 0:
         return
     values = np.asarray(values)  # a constant of a jit is known there, but sums of it by JAX are not

@@ -255,6 +255,7 @@ def test_what_does_not_fit_is_refused(without_type_checks):
         (dict(key=x[..., :3]), r"queries and keys of one depth.*got query\.shape=\(2, 3, 2, 4\), key\.shape=\(2, 3, 2, 3\)"),
         (dict(query=pair), "heads of keys that divide those of queries"),
         (dict(lengths=np.array([1])), r"a length for each sequence of the batch \(2,\), got \(1,\)"),
+        (dict(lengths=np.array([1.5, 2.0])), r"lengths in whole numbers, got an array of float64"),
         (dict(lengths=np.array([1, 4])), r"lengths from 0 to 3, the number of keys, got \[1 4\]"),
         (dict(mask=np.ones((2, 1, 3, 4), bool)), r"a mask that broadcasts to \(2, 2, 3, 3\), got mask\.shape=\(2, 1, 3, 4\)"),
         (

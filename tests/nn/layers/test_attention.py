@@ -253,6 +253,7 @@ def test_what_does_not_fit_is_refused(without_type_checks):
         (lambda: attention_weights(q, k[..., 1:]), r"of one depth.*got query.shape=\(3, 4, 2\) and key.shape=\(5, 4, 1\)"),
         (lambda: attention_weights(q, k[:, 1:]), r"heads of queries in groups.*key.shape=\(5, 3, 2\)"),
         (lambda: dot_product_attention(q, k, k[1:]), r"expects a value for each key.*value.shape=\(4, 4, 2\)"),
+        (lambda: padding_mask(np.array([2.5]), 5), "padding_mask expects lengths in whole numbers, got an array of float64"),
         (lambda: padding_mask(np.array([2, 6]), 5), "padding_mask expects lengths from 0 to 5, got 6"),
         (lambda: padding_mask(np.array([-1]), 5), "padding_mask expects lengths from 0 to 5, got -1"),
     ]:

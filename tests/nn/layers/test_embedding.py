@@ -94,7 +94,9 @@ def test_no_tokens_have_no_vectors():
     assert embed(np.zeros((2, 0), int), jnp.asarray(TABLE)).shape == (2, 0, 3)
 
 
-def test_what_does_not_fit_is_refused():
+def test_what_does_not_fit_is_refused(without_type_checks):
+    with pytest.raises(ValueError, match=r"Embed expects tokens in whole numbers, got an array of float64\."):
+        Embed(5, 3, rngs=nnx.Rngs(0))(np.array([1.0, 2.0]))
     with pytest.raises(ValueError, match="Embed expects num_embeddings of at least 1, got num_embeddings=0"):
         Embed(0, 3, rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match=r"Embed.attend expects 3 features on the last axis of x, got x.shape=\(2, 4\)"):

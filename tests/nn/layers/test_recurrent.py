@@ -399,6 +399,7 @@ def test_bad_sizes_are_named(cls, without_type_checks):
         ((INPUTS,), None, r"RNN expects x with an axis of time and one of features, got x\.shape=\(3,\)\."),
         ((2, 0, INPUTS), None, r"RNN expects at least one step, got x\.shape=\(2, 0, 3\)\."),
         ((2, TIME, INPUTS), [1, 2, 3], r"RNN expects a length for each sequence, \(2,\), got \(3,\)\."),
+        ((2, TIME, INPUTS), [1.5, 2.0], r"RNN expects lengths in whole numbers, got an array of float64\."),
         ((2, TIME, INPUTS), [2, 6], r"RNN expects lengths from 1 to 5, got 6\."),
         ((2, TIME, INPUTS), [0, 5], r"RNN expects lengths from 1 to 5, got 0\."),
     ],
@@ -414,6 +415,13 @@ def test_lengths_beyond_the_sequence_or_of_another_batch_are_named(function, wit
         function(SEQUENCES, np.array([1, 7]))
     with pytest.raises(ValueError, match=rf"{function.__name__} expects a length for each sequence, \(2,\), got \(1,\)\."):
         function(SEQUENCES, np.array([1]))
+
+
+@pytest.mark.parametrize("function", [reverse_sequences, last_outputs])
+def test_lengths_that_are_no_whole_numbers_are_named_where_values_are_not_known_too(function, without_type_checks):
+    for call in (function, jax.jit(function)):
+        with pytest.raises(ValueError, match=rf"{function.__name__} expects lengths in whole numbers, got .* float32\."):
+            call(SEQUENCES, jnp.array([1.5, 2.0]))
 
 
 def test_a_cell_without_a_call_says_that_it_needs_one():
