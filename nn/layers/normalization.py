@@ -213,7 +213,9 @@ class BatchNorm(nnx.Module):
       frozen: while True the layer stays in evaluation mode, whatever `train()` says; `transfer.freeze` sets it.
 
     Raises:
-      ValueError: from a call whose input has another number of features, or, in training mode, no examples.
+      ValueError: from a call whose input has another number of features, or, in training mode, fewer than two values of each:
+        of one alone nothing is left when its mean is taken off, and it would move the running variance towards 0. (Flax
+        computes on.)
     """
 
     def __init__(
@@ -244,8 +246,11 @@ class BatchNorm(nnx.Module):
         if use_running_average or self.frozen:
             mean, var = self.mean[...], self.var[...]
         else:
-            if x.size == 0:
-                raise ValueError(f"BatchNorm in training mode expects at least one example, got x.shape={x.shape}.")
+            if x.size < 2 * self.num_features:
+                raise ValueError(
+                    "BatchNorm in training mode expects at least two values of each feature, for of one alone nothing is left "
+                    f"when its mean is taken off, got x.shape={x.shape}. After eval() one example will do."
+                )
             mean, var = batch_statistics(x)
             self.mean[...] = self.momentum * self.mean[...] + (1 - self.momentum) * jax.lax.stop_gradient(mean)
             self.var[...] = self.momentum * self.var[...] + (1 - self.momentum) * jax.lax.stop_gradient(var)

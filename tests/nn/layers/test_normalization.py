@@ -1,3 +1,5 @@
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -184,12 +186,21 @@ def test_bad_sizes_are_named(cls, without_type_checks):
         cls(0, rngs=nnx.Rngs(0))
 
 
-def test_batch_norm_refuses_to_learn_from_no_examples():
+@pytest.mark.parametrize("shape", [(0, 3), (1, 3), (1, 1, 1, 3), (3,)])
+def test_batch_norm_refuses_to_learn_from_fewer_than_two_values_of_a_feature(shape):
     layer = BatchNorm(3, rngs=nnx.Rngs(0))
-    with pytest.raises(ValueError, match=r"BatchNorm in training mode expects at least one example.*\(0, 3\)"):
-        layer(jnp.ones((0, 3)))
+    message = rf"BatchNorm in training mode expects at least two values of each feature.*got x\.shape={re.escape(str(shape))}\."
+    for call in (layer, jax.jit(lambda x: layer(x))):
+        with pytest.raises(ValueError, match=message):
+            call(jnp.ones(shape))
+    np.testing.assert_array_equal(layer.var[...], jnp.ones(3))
     layer.eval()
-    assert layer(jnp.ones((0, 3))).shape == (0, 3)
+    assert layer(jnp.ones(shape)).shape == shape
+
+
+def test_batch_norm_learns_from_one_image_as_long_as_it_has_two_pixels():
+    y = BatchNorm(3, epsilon=0.0, rngs=nnx.Rngs(0))(single(random.normal(size=(1, 1, 2, 3))))
+    np.testing.assert_allclose(np.abs(y), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("cls", [BatchNorm, LayerNorm, RMSNorm])

@@ -143,7 +143,7 @@ def test_a_plain_network_is_the_same_one_without_the_weights_of_its_skips():
         ((2, 5, 6, 3), r"Conv expects x of shape \(\*batch, height, width, 1\), got x\.shape=\(2, 5, 6, 3\)\."),
         ((6, 1), r"Conv expects x of shape \(\*batch, height, width, 1\), got x\.shape=\(6, 1\)\."),
         ((2, 0, 6, 1), r"conv expects an image at least as large as its window"),
-        ((0, 5, 6, 1), r"BatchNorm in training mode expects at least one example"),
+        ((0, 5, 6, 1), r"BatchNorm in training mode expects at least two values of each feature"),
     ],
 )
 def test_what_is_no_batch_of_images_is_named(shape, message, without_type_checks):
