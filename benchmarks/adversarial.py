@@ -15,7 +15,7 @@ from benchmarks.weights import Weights, as_linen, into_keras, into_nnx, into_pyt
 from benchmarks.workload import COMPILED, KERAS, LINEN, MESH, NNX, OURS, TORCH, Program
 
 SLOPE = 0.2  # of the leaky relu, below 0
-KEPT = 0.9  # of a running average, at each step
+MOMENTUM = 0.9  # of a running average, at each step
 
 
 def side_of(weights: Weights, network: str) -> dict[str, np.ndarray]:
@@ -77,7 +77,7 @@ class FlaxNNX:
         class Generator(nnx.Module):
             def __init__(self, rngs):
                 self.project = nnx.Linear(workload.latent, start[0] * start[1] * wide, rngs=rngs)
-                self.norms = lists([nnx.BatchNorm(width, momentum=KEPT, rngs=rngs) for width in (wide, narrow)])
+                self.norms = lists([nnx.BatchNorm(width, momentum=MOMENTUM, rngs=rngs) for width in (wide, narrow)])
                 first = nnx.ConvTranspose(wide, narrow, (4, 4), (2, 2), use_bias=False, rngs=rngs)
                 self.convs = lists([first, nnx.ConvTranspose(narrow, 1, (4, 4), (2, 2), rngs=rngs)])
 
@@ -101,21 +101,21 @@ class FlaxNNX:
         discriminator_loss, generator_loss = losses(jax.nn.softplus)
 
         @nnx.jit
-        def step(generator, discriminator, making, judging, real, key):
+        def step(generator, discriminator, g_optimizer, d_optimizer, real, key):
             key, noise = noise_for_discriminator(key, (len(real), workload.latent))
             fake = generator(noise)
-            judge = nnx.value_and_grad(lambda model: discriminator_loss(model(real), model(fake)))
-            judged, gradients = judge(discriminator)
-            judging.update(discriminator, gradients)
+            objective = nnx.value_and_grad(lambda model: discriminator_loss(model(real), model(fake)))
+            d_loss, gradients = objective(discriminator)
+            d_optimizer.update(discriminator, gradients)
             key, noise = noise_for_generator(key, noise.shape)
-            made, gradients = nnx.value_and_grad(lambda model: generator_loss(discriminator(model(noise))))(generator)
-            making.update(generator, gradients)
-            return key, judged + made
+            g_loss, gradients = nnx.value_and_grad(lambda model: generator_loss(discriminator(model(noise))))(generator)
+            g_optimizer.update(generator, gradients)
+            return key, d_loss + g_loss
 
         self.generator = into_nnx(Generator(nnx.Rngs(0)), side_of(weights, "generator"))
         self.discriminator = into_nnx(Discriminator(nnx.Rngs(0)), side_of(weights, "discriminator"))
-        self.making = nnx.Optimizer(self.generator, optimizer.optax(), wrt=nnx.Param)
-        self.judging = nnx.Optimizer(self.discriminator, optimizer.optax(), wrt=nnx.Param)
+        self.g_optimizer = nnx.Optimizer(self.generator, optimizer.optax(), wrt=nnx.Param)
+        self.d_optimizer = nnx.Optimizer(self.discriminator, optimizer.optax(), wrt=nnx.Param)
         self.step, self.forward = step, nnx.jit(lambda model, noise: model(noise))
         self.real, self.size = jax.device_put(workload.images()), workload.batch_size
 
@@ -125,7 +125,7 @@ class FlaxNNX:
         self.generator.train()
         key, value = jax.random.key(0), np.nan
         for _ in range(steps):
-            key, value = self.step(self.generator, self.discriminator, self.making, self.judging, self.real, key)
+            key, value = self.step(self.generator, self.discriminator, self.g_optimizer, self.d_optimizer, self.real, key)
         return float(value)
 
     def infer(self, inputs: np.ndarray) -> np.ndarray:
@@ -140,12 +140,12 @@ class Functional:
     """A loop in JAX for libraries that give a network as a function of its weights: flax.linen, and Keras for one's own loops.
 
     Args:
-      make: (weights, running averages, noise, whether training) → (images, running averages).
-      judge: (weights, images) → scores.
+      generate: (weights, running averages, noise, whether training) → (images, running averages).
+      score: (weights, images) → scores.
       networks: the generator's weights, its running averages, and the discriminator's weights.
     """
 
-    def __init__(self, workload: DCGAN, optimizer: Optimizer, make: Any, judge: Any, networks: tuple[Any, Any, Any]):
+    def __init__(self, workload: DCGAN, optimizer: Optimizer, generate: Any, score: Any, networks: tuple[Any, Any, Any]):
         import jax
         import optax
 
@@ -155,23 +155,23 @@ class Functional:
         def step(state, real, key):
             (g, averages, d), (g_memory, d_memory) = state
             key, noise = noise_for_discriminator(key, (len(real), workload.latent))
-            fake, averages = make(g, averages, noise, training=True)
-            judged, gradients = jax.value_and_grad(lambda d: discriminator_loss(judge(d, real), judge(d, fake)))(d)
+            fake, averages = generate(g, averages, noise, training=True)
+            d_loss, gradients = jax.value_and_grad(lambda d: discriminator_loss(score(d, real), score(d, fake)))(d)
             updates, d_memory = rule.update(gradients, d_memory, d)
             d = optax.apply_updates(d, updates)
             key, noise = noise_for_generator(key, noise.shape)
 
             def objective(g):
-                fake, moved = make(g, averages, noise, training=True)
-                return generator_loss(judge(d, fake)), moved
+                fake, moved = generate(g, averages, noise, training=True)
+                return generator_loss(score(d, fake)), moved
 
-            (made, averages), gradients = jax.value_and_grad(objective, has_aux=True)(g)
+            (g_loss, averages), gradients = jax.value_and_grad(objective, has_aux=True)(g)
             updates, g_memory = rule.update(gradients, g_memory, g)
-            return ((optax.apply_updates(g, updates), averages, d), (g_memory, d_memory)), key, judged + made
+            return ((optax.apply_updates(g, updates), averages, d), (g_memory, d_memory)), key, d_loss + g_loss
 
         self.state = networks, (rule.init(networks[0]), rule.init(networks[2]))
         self.step = jax.jit(step, donate_argnums=0)
-        self.forward = jax.jit(lambda g, averages, noise: make(g, averages, noise, training=False)[0])
+        self.forward = jax.jit(lambda g, averages, noise: generate(g, averages, noise, training=False)[0])
         self.real, self.size = jax.device_put(workload.images()), workload.batch_size
 
     def train(self, steps: int) -> float:
@@ -202,7 +202,7 @@ def flax_linen(workload: DCGAN, optimizer: Optimizer, weights: Weights) -> Progr
         def __call__(self, noise, training):
             x = linen.Dense(start[0] * start[1] * wide, name="project")(noise).reshape(-1, *start)
             for i, (width, use_bias) in enumerate(((narrow, False), (1, True))):
-                x = linen.BatchNorm(use_running_average=not training, momentum=KEPT, name=f"norms_{i}")(x)
+                x = linen.BatchNorm(use_running_average=not training, momentum=MOMENTUM, name=f"norms_{i}")(x)
                 x = linen.ConvTranspose(width, (4, 4), (2, 2), use_bias=use_bias, name=f"convs_{i}")(linen.relu(x))
             return linen.tanh(x)
 
@@ -215,13 +215,13 @@ def flax_linen(workload: DCGAN, optimizer: Optimizer, weights: Weights) -> Progr
 
     generator, discriminator = Generator(), Discriminator()
 
-    def make(g, averages, noise, training):
+    def generate(g, averages, noise, training):
         fake, moved = generator.apply(g | averages, noise, training, mutable=["batch_stats"])
         return fake, moved
 
     g, d = (as_linen(side_of(weights, side)) for side in ("generator", "discriminator"))
     fresh = generator.init(jax.random.key(0), workload.inputs(), True)
-    return Functional(workload, optimizer, make, discriminator.apply, (g, {"batch_stats": fresh["batch_stats"]}, d))
+    return Functional(workload, optimizer, generate, discriminator.apply, (g, {"batch_stats": fresh["batch_stats"]}, d))
 
 
 def keras(workload: DCGAN, optimizer: Optimizer, weights: Weights) -> Program:
@@ -236,10 +236,10 @@ def keras(workload: DCGAN, optimizer: Optimizer, weights: Weights) -> Program:
             k.Input((workload.latent,)),
             k.layers.Dense(quarter * quarter * wide),
             k.layers.Reshape((quarter, quarter, wide)),
-            k.layers.BatchNormalization(momentum=KEPT, epsilon=1e-5),
+            k.layers.BatchNormalization(momentum=MOMENTUM, epsilon=1e-5),
             k.layers.ReLU(),
             k.layers.Conv2DTranspose(narrow, use_bias=False, **window),
-            k.layers.BatchNormalization(momentum=KEPT, epsilon=1e-5),
+            k.layers.BatchNormalization(momentum=MOMENTUM, epsilon=1e-5),
             k.layers.ReLU(),
             k.layers.Conv2DTranspose(1, activation="tanh", **window),
         ]
@@ -255,29 +255,29 @@ def keras(workload: DCGAN, optimizer: Optimizer, weights: Weights) -> Program:
             k.layers.Dense(1),
         ]
     )
-    making = side_of(weights, "generator")
+    g_weights = side_of(weights, "generator")
     # Keras has the kernel of a transposed convolution turned round, as the adjoint of a convolution, and outputs before inputs.
-    turned = {name: array[::-1, ::-1].swapaxes(2, 3) if array.ndim == 4 else array for name, array in making.items()}
+    flipped = {name: array[::-1, ::-1].swapaxes(2, 3) if array.ndim == 4 else array for name, array in g_weights.items()}
     averages = {}
     for i, width in enumerate(workload.channels):
         averages |= {f"norms/{i}/mean": np.zeros(width, np.float32), f"norms/{i}/var": np.ones(width, np.float32)}
     norms = [[f"norms/{i}/{part}" for part in ("scale", "bias", "mean", "var")] for i in (0, 1)]
     order = ["project/kernel", "project/bias", *norms[0], "convs/0/kernel", *norms[1], "convs/1/kernel", "convs/1/bias"]
-    into_keras(generator, turned | averages, order)
+    into_keras(generator, flipped | averages, order)
     order = [f"{layer}/{part}" for layer in ("convs/0", "convs/1", "head") for part in ("kernel", "bias")]
     into_keras(discriminator, side_of(weights, "discriminator"), order)
 
-    def make(g, averages, noise, training):
+    def generate(g, averages, noise, training):
         return generator.stateless_call(g, averages, noise, training=training)
 
-    def judge(d, images):
+    def score(d, images):
         return discriminator.stateless_call(d, [], images)[0][:, 0]
 
     def values(variables):
         return [variable.value for variable in variables]
 
     networks = values(generator.trainable_variables), values(generator.non_trainable_variables)
-    return Functional(workload, optimizer, make, judge, (*networks, values(discriminator.trainable_variables)))
+    return Functional(workload, optimizer, generate, score, (*networks, values(discriminator.trainable_variables)))
 
 
 class PyTorch:
@@ -293,7 +293,7 @@ class PyTorch:
             def __init__(self):
                 super().__init__()
                 self.project = torch.nn.Linear(workload.latent, quarter * quarter * wide)
-                self.norms = torch.nn.ModuleList(torch.nn.BatchNorm2d(width, momentum=1 - KEPT) for width in (wide, narrow))
+                self.norms = torch.nn.ModuleList(torch.nn.BatchNorm2d(width, momentum=1 - MOMENTUM) for width in (wide, narrow))
                 first = torch.nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False)
                 self.convs = torch.nn.ModuleList([first, torch.nn.ConvTranspose2d(narrow, 1, 4, 2, 1)])
 
@@ -318,7 +318,7 @@ class PyTorch:
         networks = []
         for side, network in (("generator", Generator()), ("discriminator", Discriminator())):
             networks.append(into_pytorch(network, side_of(weights, side)).to(memory_format=torch.channels_last))
-        self.rules = [optimizer.pytorch(network.parameters()) for network in networks]
+        self.optimizers = [optimizer.pytorch(network.parameters()) for network in networks]
         self.generator, self.discriminator = (torch.compile(net) for net in networks) if compiled else networks
         self.losses = losses(torch.nn.functional.softplus)
         self.real = torch.tensor(workload.images()).permute(0, 3, 1, 2)
@@ -329,22 +329,22 @@ class PyTorch:
 
         self.generator.train()
         discriminator_loss, generator_loss = self.losses
-        making, judging = self.rules
+        g_optimizer, d_optimizer = self.optimizers
         for first, second in self.noise[torch.arange(steps) % len(self.noise)]:
             with torch.no_grad():
                 fake = self.generator(first)
-            judged = discriminator_loss(self.discriminator(self.real), self.discriminator(fake))
-            judging.zero_grad()
-            judged.backward()
-            judging.step()
+            d_loss = discriminator_loss(self.discriminator(self.real), self.discriminator(fake))
+            d_optimizer.zero_grad()
+            d_loss.backward()
+            d_optimizer.step()
             # Asked for, the discriminator's gradients would be computed here too, and thrown away.
             self.discriminator.requires_grad_(False)
-            made = generator_loss(self.discriminator(self.generator(second)))
-            making.zero_grad()
-            made.backward()
-            making.step()
+            g_loss = generator_loss(self.discriminator(self.generator(second)))
+            g_optimizer.zero_grad()
+            g_loss.backward()
+            g_optimizer.step()
             self.discriminator.requires_grad_(True)
-        return judged.item() + made.item()
+        return d_loss.item() + g_loss.item()
 
     def infer(self, inputs: np.ndarray) -> np.ndarray:
         import torch

@@ -67,9 +67,9 @@ class DCGAN:
         import nn
 
         shape, rngs = (self.side, self.side, 1), nnx.Rngs(0)
-        making = nn.models.GeneratorConfig(latent_features=self.latent, image_shape=shape, channels=self.channels)
-        judging = nn.models.DiscriminatorConfig(image_shape=shape, channels=self.channels[::-1], batch_norm=False)
-        return nn.models.Generator(making, rngs=rngs), nn.models.Discriminator(judging, rngs=rngs)
+        g_config = nn.models.GeneratorConfig(latent_features=self.latent, image_shape=shape, channels=self.channels)
+        d_config = nn.models.DiscriminatorConfig(image_shape=shape, channels=self.channels[::-1], batch_norm=False)
+        return nn.models.Generator(g_config, rngs=rngs), nn.models.Discriminator(d_config, rngs=rngs)
 
     def weights(self) -> dict[str, np.ndarray]:
         """Those of both networks, and the noise of the first steps for who cannot draw it by JAX's keys."""

@@ -15,8 +15,8 @@ DISTRIBUTIONS = ("jax", "jaxlib", "flax", "optax", "keras", "torch", "numpy")
 def environment(cores: int) -> dict[str, str]:
     """The environment of every process that is timed, the same for all: this one's, and what is set for the comparison."""
     foreign = ("XLA_", "JAX_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "TORCH", "KERAS_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return kept | settings(cores)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return inherited | settings(cores)
 
 
 def settings(cores: int) -> dict[str, str]:

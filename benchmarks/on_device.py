@@ -192,14 +192,14 @@ def print_table(rows: Sequence[tuple[str, dict[str, float | str], float | None]]
     for column in columns:
         table.add_column(column, justify="right")
     for name, cells, least in rows:
-        shown = []
+        texts = []
         for column in columns:
             cell = cells.get(column)
             if isinstance(cell, str):
                 reasons.append(f"{name}, {column}: {cell}")
             part = "" if least is None or not isinstance(cell, float) else f" {least / cell:4.0%}"
-            shown.append("did not run" if isinstance(cell, str) else "" if cell is None else f"{1e6 * cell:,.0f} µs{part}")
-        table.add_row(name, *shown)
+            texts.append("did not run" if isinstance(cell, str) else "" if cell is None else f"{1e6 * cell:,.0f} µs{part}")
+        table.add_row(name, *texts)
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     console.print(table)
     for reason in reasons:

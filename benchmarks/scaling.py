@@ -100,14 +100,14 @@ def compile_step(workload: Workload, devices: np.ndarray, *, model: int, example
     graphdef, trainable, *rest = nnx.split(nnx.eval_shape(workload.build), nnx.Param, nnx.Param, ...)
     state = trainable, jax.eval_shape(ADAM.init, trainable), rest
 
-    def lying(path, leaf):
+    def with_sharding(path, leaf):
         # The optimizer's memory of a variable has a path that ends in the variable's own, and lies where that does.
         name = ".".join(str(key.key) for key in path if hasattr(key, "key"))
         specs = (spec for pattern, spec in workload.rules.items() if model > 1 and fnmatchcase(name, pattern))
         sharding = NamedSharding(mesh, next(specs, PartitionSpec()))
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
-    leaves, structure = jax.tree.flatten(jax.tree_util.tree_map_with_path(lying, state))
+    leaves, structure = jax.tree.flatten(jax.tree_util.tree_map_with_path(with_sharding, state))
     split = NamedSharding(mesh, PartitionSpec("data"))
     batch = {
         name: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=split)

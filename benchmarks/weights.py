@@ -82,17 +82,17 @@ def into_pytorch(network: Any, weights: Weights) -> Any:
         here = f"{name.replace('.', '/')}/" if name else ""
         named = {key: f"{here}{ours}" for key, ours in (("weight", "kernel"), ("bias", "bias"))}
         if isinstance(module, torch.nn.Linear):
-            turn = np.transpose
+            arrange = np.transpose
         elif isinstance(module, torch.nn.Conv2d):
-            turn = _outputs_inputs_first
+            arrange = _outputs_inputs_first
         elif isinstance(module, torch.nn.ConvTranspose2d):
-            turn = _inputs_outputs_first_turned_round
+            arrange = _inputs_outputs_first_flipped
         elif isinstance(module, torch.nn.Embedding):
-            turn, named = np.asarray, {"weight": f"{here}embedding"}
+            arrange, named = np.asarray, {"weight": f"{here}embedding"}
         elif isinstance(module, torch.nn.LayerNorm | torch.nn.BatchNorm2d):
-            turn, named = np.asarray, named | {"weight": f"{here}scale"}
+            arrange, named = np.asarray, named | {"weight": f"{here}scale"}
         elif isinstance(module, torch.nn.LSTM):
-            turn, cell = np.transpose, f"{here}cell/"
+            arrange, cell = np.transpose, f"{here}cell/"
             named = {"weight_ih_l0": "dense_i/kernel", "weight_hh_l0": "dense_h/kernel", "bias_ih_l0": "dense_h/bias"}
             named = {key: cell + ours for key, ours in named.items()}
             module.bias_hh_l0.data.zero_()
@@ -103,7 +103,7 @@ def into_pytorch(network: Any, weights: Weights) -> Any:
             if getattr(module, key) is not None:
                 array = weights[ours]
                 arrays[ours] = array
-                array = array if array.ndim == 1 else turn(array)
+                array = array if array.ndim == 1 else arrange(array)
                 getattr(module, key).data.copy_(torch.tensor(np.ascontiguousarray(array)))
     require_same_names(arrays, weights)
     return network
@@ -113,7 +113,7 @@ def _outputs_inputs_first(kernel: np.ndarray) -> np.ndarray:
     return kernel.transpose(3, 2, 0, 1)
 
 
-def _inputs_outputs_first_turned_round(kernel: np.ndarray) -> np.ndarray:
+def _inputs_outputs_first_flipped(kernel: np.ndarray) -> np.ndarray:
     """Flax slides the kernel of a transposed convolution as it is; PyTorch slides the adjoint's, which is turned round."""
     return kernel[::-1, ::-1].transpose(2, 3, 0, 1)
 

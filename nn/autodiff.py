@@ -72,9 +72,9 @@ class Node:
 
     def sum(self, axis: int | None = None, keepdims: bool = False) -> "Node":
         """The sum along an axis, or of everything."""
-        shape, kept = self.value.shape, self.value.sum(axis, keepdims=True).shape
+        shape, keepdims_shape = self.value.shape, self.value.sum(axis, keepdims=True).shape
         total = self.value.sum(axis, keepdims=keepdims)
-        return Node(total, (self,), lambda gradient: (np.broadcast_to(gradient.reshape(kept), shape),))
+        return Node(total, (self,), lambda gradient: (np.broadcast_to(gradient.reshape(keepdims_shape), shape),))
 
     def mean(self, axis: int | None = None, keepdims: bool = False) -> "Node":
         """The mean along an axis, or of everything."""

@@ -93,8 +93,8 @@ def read_folder(directory: str | os.PathLike, *, side: int, seed: int = 0) -> Im
 
     paths = [path for _, path, _ in files]
     opened, broken = open_images(paths, side)
-    kept = [i for i, image in enumerate(opened) if image is not None]
-    split, labels = np.array([files[i][0] for i in kept], str), np.array([files[i][2] for i in kept], np.int64)
+    readable = [i for i, image in enumerate(opened) if image is not None]
+    split, labels = np.array([files[i][0] for i in readable], str), np.array([files[i][2] for i in readable], np.int64)
     left_out = note_on_broken(broken, len(files), root)
     try:
         require_enough(directory, names, labels, split, splits)
@@ -281,10 +281,10 @@ def note_on_broken(broken: Mapping[Path, str], files: int, root: Path) -> str:
     """A sentence that names what could not be read, with the reason where it is known; empty where all could."""
     if not broken:
         return ""
-    shown = [f"{path.relative_to(root)}{f' ({reason})' if reason else ''}" for path, reason in list(broken.items())[:5]]
-    more = f" and {len(broken) - len(shown)} more" if len(broken) > len(shown) else ""
+    entries = [f"{path.relative_to(root)}{f' ({reason})' if reason else ''}" for path, reason in list(broken.items())[:5]]
+    more = f" and {len(broken) - len(entries)} more" if len(broken) > len(entries) else ""
     left_out = "is left out" if len(broken) == 1 else "are left out"
-    return f"{len(broken)} of the {files} pictures in {root.name} cannot be read and {left_out}: {', '.join(shown)}{more}."
+    return f"{len(broken)} of the {files} pictures in {root.name} cannot be read and {left_out}: {', '.join(entries)}{more}."
 
 
 def note_on_others(root: Path, read: Sequence[Path]) -> str:

@@ -177,13 +177,13 @@ def quiet() -> Iterator[None]:
     """Without TFDS's progress bars and announcements."""
     from tensorflow_datasets.core.utils import tqdm_utils
 
-    shown = tqdm_utils._active
+    active = tqdm_utils._active
     tqdm_utils.display_progress_bar(enable=False)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
-        tqdm_utils.display_progress_bar(enable=shown)
+        tqdm_utils.display_progress_bar(enable=active)
 
 
 def download(name: str, root: Path) -> Any:

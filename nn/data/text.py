@@ -48,11 +48,11 @@ class PythonTopics(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         from pydoc_data.topics import topics
 
-        kept = without_repeats(topics)
-        test = set(sorted(kept, key=lambda name: (-len(kept[name]), name))[4::5])
+        unique = without_repeats(topics)
+        test = set(sorted(unique, key=lambda name: (-len(unique[name]), name))[4::5])
         return {
-            "train": self._generate_examples({name: kept[name] for name in sorted(kept) if name not in test}),
-            "test": self._generate_examples({name: kept[name] for name in sorted(test)}),
+            "train": self._generate_examples({name: unique[name] for name in sorted(unique) if name not in test}),
+            "test": self._generate_examples({name: unique[name] for name in sorted(test)}),
         }
 
     def _generate_examples(self, chosen: Mapping[str, str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -72,7 +72,7 @@ def without_repeats(topics: Mapping[str, str]) -> dict[str, str]:
       name → text, the longest first.
     """
     seen: set[str] = set()
-    kept = {}
+    unique = {}
     for name in sorted(topics, key=lambda name: (-len(topics[name]), name)):
         paragraphs = [(paragraph, " ".join(paragraph.split())) for paragraph in topics[name].split("\n\n")]
         long = {words for _, words in paragraphs if len(words) >= LONG}
@@ -84,8 +84,8 @@ def without_repeats(topics: Mapping[str, str]) -> dict[str, str]:
                 fresh.append(paragraph)
             if words in long:
                 seen.add(words)
-        kept[name] = "\n\n".join(fresh)
-    return kept
+        unique[name] = "\n\n".join(fresh)
+    return unique
 
 
 def topics(dataset: Dataset) -> dict[str, str]:

@@ -490,7 +490,7 @@ def _attention(call, query, key, value, lengths):
     return _from_heads(o, call.shared, (*query.shape[:-1], value.shape[-1])), L
 
 
-def _attention_and_what_is_kept(call, query, key, value, lengths):
+def _attention_and_residuals(call, query, key, value, lengths):
     # By `_attention` itself, and not by the sweep: so a second derivative meets this rule again, and no loop or kernel.
     both: Any = _attention(call, query, key, value, lengths)
     output, L = both
@@ -516,22 +516,22 @@ def _gradients(call, gradient, query, key, value, lengths, output, L):
     return _from_heads(dq, call.shared, query.shape), _from_heads(dk, 1, key.shape), _from_heads(dv, 1, value.shape)
 
 
-def _gradients_and_what_is_kept(call, gradient, query, key, value, lengths, output, L):
+def _gradients_and_residuals(call, gradient, query, key, value, lengths, output, L):
     return _gradients(call, gradient, query, key, value, lengths, output, L), (gradient, query, key, value, lengths)
 
 
-def _gradients_of_gradients(call, kept, change):
+def _gradients_of_gradients(call, residuals, change):
     """Those of the equation, with all scores at once; output and L are functions of the rest."""
-    gradient, query, key, value, lengths = kept
+    gradient, query, key, value, lengths = residuals
     equation = partial(attention_reference, causal=call.causal, lengths=lengths, scale=call.scale)
     gradients = lambda gradient, *arrays: jax.vjp(equation, *arrays)[1](gradient)  # noqa: E731
     return (*jax.vjp(gradients, gradient, query, key, value)[1](change), None, None, None)
 
 
-def _backward(call, kept, gradients_of_both):
-    gradients: Any = _gradients(call, gradients_of_both[0], *kept)
+def _backward(call, residuals, gradients_of_both):
+    gradients: Any = _gradients(call, gradients_of_both[0], *residuals)
     return (*gradients, None)
 
 
-_gradients.defvjp(_gradients_and_what_is_kept, _gradients_of_gradients)
-_attention.defvjp(_attention_and_what_is_kept, _backward)
+_gradients.defvjp(_gradients_and_residuals, _gradients_of_gradients)
+_attention.defvjp(_attention_and_residuals, _backward)

@@ -144,15 +144,15 @@ def _result(x: Rows, scale: Vector, bias: Vector, epsilon: float, form: str, int
     return _by_rows(_forward, form, interpret, epsilon, (x, scale, bias), sums=0)[0]
 
 
-def _and_what_is_kept(x, scale, bias, epsilon, form, interpret):
+def _result_and_residuals(x, scale, bias, epsilon, form, interpret):
     return _result(x, scale, bias, epsilon, form, interpret), (x, scale, bias)
 
 
-def _gradients(epsilon, form, interpret, kept, g):
-    x, scale, bias = kept
+def _gradients(epsilon, form, interpret, residuals, g):
+    x, scale, bias = residuals
     dx, dscale, dbias = _by_rows(_backward, form, interpret, epsilon, (x, scale, g), sums=2)
     return dx, dscale.sum((0, 1)).astype(scale.dtype), dbias.sum((0, 1)).astype(bias.dtype)
 
 
 _layer_norm_pallas = jax.custom_vjp(_result, nondiff_argnums=(3, 4, 5))
-_layer_norm_pallas.defvjp(_and_what_is_kept, _gradients)
+_layer_norm_pallas.defvjp(_result_and_residuals, _gradients)

@@ -121,7 +121,7 @@ def matmul_xla(
     else:
         count, (inputs, outputs) = rows.shape[0], w.shape
         many = isinstance(count, int) and count > inputs > outputs  # exported, a program may have a symbol for the number
-        z = rows @ (_turned_gradient(w) if many and platform() == "cpu" else w)
+        z = rows @ (_transposed_gradient(w) if many and platform() == "cpu" else w)
     return _behind_the_product(z, bias, activation).astype(x.dtype).reshape(*x.shape[:-1], w.shape[1])
 
 
@@ -130,14 +130,14 @@ def _as_rows(x: Float[Array, "*batch inputs"]) -> Matrix:
 
 
 @jax.custom_jvp
-def _turned_gradient(w: Matrix) -> Matrix:
+def _transposed_gradient(w: Matrix) -> Matrix:
     """w itself. Its gradient xᵀ dz is computed as (dzᵀ x)ᵀ, which is quicker where there are many rows and dz is the narrower
     one: 1.5 times for 2048 rows, 1024 inputs and 256 outputs, but 0.8 times for 128, 784 and 512. XLA takes the two for the
-    same, unless something stands between the product and its turning."""
+    same, unless something stands between the product and its transposition."""
     return w
 
 
-@_turned_gradient.defjvp
+@_transposed_gradient.defjvp
 def _(primals, tangents):
     (w,), (change,) = primals, tangents
     return w, lax.optimization_barrier(change.T).T
@@ -157,21 +157,21 @@ def _wide_sum(a, b, axis_of_b=0):
     return lax.dot_general(a, b, (((1,), (axis_of_b,)), ((), ())), preferred_element_type=jnp.float32)
 
 
-def _narrow_gradients(kept, g):
-    x, w = kept
+def _narrow_gradients(residuals, g):
+    x, w = residuals
     g = g.astype(x.dtype)
     if platform() != "cpu" or mesh_of(x, w, g) is not None:
         dw = _wide_sum(x.T, g)
     # A CPU's are quick only where each row of the first is one piece of memory. The narrower one is copied for it.
     elif x.shape[1] <= g.shape[1]:
-        dw = _wide_sum(_turned_copy(x), g)
+        dw = _wide_sum(_transposed_copy(x), g)
     else:
-        dw = lax.optimization_barrier(_wide_sum(_turned_copy(g), x)).T
-    dx = _wide_sum(g, w, axis_of_b=1)  # not of w.T: XLA widens both factors, before it sees that there is nothing to turn
+        dw = lax.optimization_barrier(_wide_sum(_transposed_copy(g), x)).T
+    dx = _wide_sum(g, w, axis_of_b=1)  # not of w.T: XLA widens both factors, before it sees that there is nothing to transpose
     return dx.astype(x.dtype), dw.astype(w.dtype)
 
 
-def _turned_copy(a: Matrix) -> Matrix:
+def _transposed_copy(a: Matrix) -> Matrix:
     """aᵀ, copied: left alone, XLA turns the names of the axes and not the numbers."""
     return lax.optimization_barrier(a.T.reshape(-1)).reshape(a.shape[::-1])
 
@@ -312,15 +312,15 @@ def _result(x, w, bias, activation, form, interpret) -> Matrix:
     return _product(x, w, bias, activation=activation, form=form, interpret=interpret)[0]
 
 
-def _and_what_is_kept(x, w, bias, activation, form, interpret):
+def _result_and_residuals(x, w, bias, activation, form, interpret):
     if activation is None:
         return _result(x, w, bias, activation, form, interpret), (x, w, bias, None)
     y, z = _product(x, w, bias, activation=activation, with_z=True, form=form, interpret=interpret)
     return y, (x, w, bias, z)
 
 
-def _gradients(activation, form, interpret, kept, g):
-    x, w, bias, z = kept
+def _gradients(activation, form, interpret, residuals, g):
+    x, w, bias, z = residuals
     if activation is None:
         dz, db = g, g.sum(0, dtype=jnp.float32)  # a plain sum: XLA's own is as good as any
     else:
@@ -331,4 +331,4 @@ def _gradients(activation, form, interpret, kept, g):
 
 
 _matmul_pallas = jax.custom_vjp(_result, nondiff_argnums=(3, 4, 5))
-_matmul_pallas.defvjp(_and_what_is_kept, _gradients)
+_matmul_pallas.defvjp(_result_and_residuals, _gradients)

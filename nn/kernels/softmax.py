@@ -89,7 +89,7 @@ def _probabilities(x: Rows, form: str, interpret: bool) -> Rows:
     return _by_rows(_forward, form, interpret, x)
 
 
-def _and_what_is_kept(x, form, interpret):
+def _probabilities_and_residuals(x, form, interpret):
     p = _probabilities(x, form, interpret)
     return p, p
 
@@ -99,4 +99,4 @@ def _gradient(form, interpret, p, g):
 
 
 _softmax_pallas = jax.custom_vjp(_probabilities, nondiff_argnums=(1, 2))
-_softmax_pallas.defvjp(_and_what_is_kept, _gradient)
+_softmax_pallas.defvjp(_probabilities_and_residuals, _gradient)

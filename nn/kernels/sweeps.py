@@ -168,23 +168,23 @@ def _mosaic(sweep, interpret, lengths, own, other):
     state, results = _shapes(sweep, own, other)
 
     def program(lengths, *refs):
-        refs, kept = refs[: -len(state)], refs[-len(state) :]
+        refs, state_refs = refs[: -len(state)], refs[-len(state) :]
         own_refs, other_refs, result_refs = refs[: len(own)], refs[len(own) : -len(results)], refs[-len(results) :]
         i, j, real = pl.program_id(1), pl.program_id(2), lengths[pl.program_id(0)]
         first, end = sweep.span(i, real, blocks)
 
         @pl.when(j == 0)
         def _():
-            _write(kept, sweep.start(own_refs, other_refs))
+            _write(state_refs, sweep.start(own_refs, other_refs))
 
         @pl.when((first <= j) & (j < end))
         def _():
-            before, own, other = ([ref[...] for ref in refs] for refs in (kept, own_refs, other_refs))
-            _write(kept, sweep.step(i, j, real, before, own, other))
+            before, own, other = ([ref[...] for ref in refs] for refs in (state_refs, own_refs, other_refs))
+            _write(state_refs, sweep.step(i, j, real, before, own, other))
 
         @pl.when(j == blocks - 1)
         def _():
-            _write(result_refs, sweep.finish([ref[...] for ref in kept], own_refs))
+            _write(result_refs, sweep.finish([ref[...] for ref in state_refs], own_refs))
 
     def nearest(head, i, j, lengths):
         first, end = sweep.span(i, lengths[head], blocks)

@@ -55,8 +55,8 @@ def rotary(
     pairs = x.reshape(*x.shape[:-1], depth // 2, 2)
     first, second = pairs[..., 0], pairs[..., 1]
     sine, cosine = (jnp.broadcast_to(wave(angles).astype(x.dtype), first.shape) for wave in (jnp.sin, jnp.cos))
-    turned = jnp.stack([first * cosine - second * sine, first * sine + second * cosine], axis=-1)
-    return turned.reshape(x.shape)
+    rotated = jnp.stack([first * cosine - second * sine, first * sine + second * cosine], axis=-1)
+    return rotated.reshape(x.shape)
 
 
 def _angles(positions, features, longest, name):

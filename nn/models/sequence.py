@@ -51,8 +51,8 @@ class RecurrentConfig:
             raise ValueError(f"{name} expects cell simple, lstm or gru, got {self.cell!r}.")
         sizes = {key: value for key, value in values.items() if type(value) is int}
         if not self.hidden or min(*self.hidden, *sizes.values()) < 1:
-            shown = ", ".join(f"{key}={value}" for key, value in {"hidden": self.hidden, **sizes}.items())
-            raise ValueError(f"{name} expects at least one hidden layer and sizes of at least 1, got {shown}.")
+            got = ", ".join(f"{key}={value}" for key, value in {"hidden": self.hidden, **sizes}.items())
+            raise ValueError(f"{name} expects at least one hidden layer and sizes of at least 1, got {got}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from nn.training.dispatch import ShortQueue
 from nn.training.loop import History, require_runnable, run_steps
 from nn.training.losses import masked_mean
 from nn.training.sharding import mesh_to_use, replicate, shard_batch
-from nn.training.step import Batch, averaged, in_precision, lying, precision
+from nn.training.step import Batch, averaged, in_precision, precision, result_shardings
 
 
 def fit_adversarial(
@@ -269,6 +269,6 @@ def _compiled_steps(
         g = optax.apply_updates(g, updates)
         return jax.tree.leaves(((g, d), (g_memory, d_memory), (g_rest, d_rest, key))), scalars
 
-    where = lying(shardings)
+    where = result_shardings(shardings)
     judge, make = (jax.jit(step, donate_argnums=0, out_shardings=where) for step in (discriminator_step, generator_step))
     return judge, make

@@ -72,10 +72,10 @@ def compiled_step(
         trainable = optax.apply_updates(trainable, updates)
         return jax.tree.leaves((trainable, optimizer_state, (frozen, moving))), scalars
 
-    return jax.jit(step, donate_argnums=0, out_shardings=lying(shardings))
+    return jax.jit(step, donate_argnums=0, out_shardings=result_shardings(shardings))
 
 
-def lying(shardings: Sequence[NamedSharding] | None) -> tuple[list[NamedSharding], NamedSharding] | None:
+def result_shardings(shardings: Sequence[NamedSharding] | None) -> tuple[list[NamedSharding], NamedSharding] | None:
     """Where a step puts its results, for `jax.jit`: the new state, and the scalars to record.
 
     The new state lies where the old one did, so that it can have its memory; left to XLA, parts might move. The scalars are on
