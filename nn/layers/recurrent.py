@@ -157,16 +157,17 @@ def require_lengths(layer: str, lengths: Array | np.ndarray, shape: tuple[int, .
 class RecurrentCell(nnx.Module):
     """One step of a recurrent network: what every cell has, and what `RNN` asks of it.
 
-    A cell of your own defines `__call__(carry, x) -> (carry, y)` and, unless its memory is one array of zeros,
-    `initialize_carry`.
+    A cell of your own defines `__call__(carry, x) -> (carry, y)` and, unless its memory begins with zeros, `initialize_carry`.
 
     Attributes:
       in_features: size of the last axis of the input.
       hidden_features: size of the last axis of the state and of the output.
+      states: how many arrays of that size it remembers; of one, the carry is that array, of several, a tuple of them.
     """
 
     in_features: int
     hidden_features: int
+    states: int = 1
 
     def __init__(self, in_features: int, hidden_features: int):
         require_positive(type(self).__name__, in_features=in_features, hidden_features=hidden_features)
@@ -183,7 +184,8 @@ class RecurrentCell(nnx.Module):
           input_shape: the shape of the input of one step, (*batch, in_features).
           rngs: not needed; cells of Flax ask for it.
         """
-        return jnp.zeros((*input_shape[:-1], self.hidden_features))
+        zeros = jnp.zeros((*input_shape[:-1], self.hidden_features))
+        return zeros if self.states == 1 else (zeros,) * self.states
 
     def _require(self, x: Inputs) -> None:
         require_features(type(self).__name__, x, self.in_features)
@@ -219,14 +221,10 @@ class LSTMCell(RecurrentCell):
 
     A drop-in for `flax.nnx.LSTMCell`. Its arithmetic is that of `OptimizedLSTMCell`, whose weights are side by side.
 
-    Args:
-      in_features: size of the last axis of the input.
-      hidden_features: size of the cell and of the output.
-      rngs: where the weights come from.
-
-    Raises:
-      ValueError: if a size is below 1, or, from a call, if x has another number of features.
+    Arguments and errors are those of `SimpleCell`.
     """
+
+    states = 2  # c and h
 
     def __init__(self, in_features: int, hidden_features: int, *, rngs: nnx.Rngs):
         super().__init__(in_features, hidden_features)
@@ -248,24 +246,16 @@ class LSTMCell(RecurrentCell):
         recurrent_kernel = jnp.concatenate([layer.kernel[...] for layer in hidden], axis=-1)
         return kernel, recurrent_kernel, jnp.concatenate([layer.bias[...] for layer in hidden])
 
-    def initialize_carry(self, input_shape: tuple[int, ...], rngs: Any = None) -> tuple[State, State]:
-        zeros = super().initialize_carry(input_shape, rngs)
-        return zeros, zeros
-
 
 class OptimizedLSTMCell(RecurrentCell):
     """The cell with three gates, all weights in one matrix: `dense_i` (no bias) and `dense_h`, in the order i, f, g, o.
 
     A drop-in for `flax.nnx.OptimizedLSTMCell`: one large product is quicker than four small ones.
 
-    Args:
-      in_features: size of the last axis of the input.
-      hidden_features: size of the cell and of the output.
-      rngs: where the weights come from.
-
-    Raises:
-      ValueError: if a size is below 1, or, from a call, if x has another number of features.
+    Arguments and errors are those of `SimpleCell`.
     """
+
+    states = 2  # c and h
 
     def __init__(self, in_features: int, hidden_features: int, *, rngs: nnx.Rngs):
         super().__init__(in_features, hidden_features)
@@ -281,23 +271,13 @@ class OptimizedLSTMCell(RecurrentCell):
         """W, U and b as `lstm_step` takes them."""
         return self.dense_i.kernel[...], self.dense_h.kernel[...], self.dense_h.bias[...]
 
-    def initialize_carry(self, input_shape: tuple[int, ...], rngs: Any = None) -> tuple[State, State]:
-        zeros = super().initialize_carry(input_shape, rngs)
-        return zeros, zeros
-
 
 class GRUCell(RecurrentCell):
     """The cell with two gates and one state: `dense_i` (with the bias) and `dense_h`, in the order r, z, n.
 
     A drop-in for `flax.nnx.GRUCell`.
 
-    Args:
-      in_features: size of the last axis of the input.
-      hidden_features: size of the state.
-      rngs: where the weights come from.
-
-    Raises:
-      ValueError: if a size is below 1, or, from a call, if x has another number of features.
+    Arguments and errors are those of `SimpleCell`.
     """
 
     def __init__(self, in_features: int, hidden_features: int, *, rngs: nnx.Rngs):
@@ -372,21 +352,17 @@ class RNN(nnx.Module):
         return_carry = self.return_carry if return_carry is None else return_carry
         reverse = self.reverse if reverse is None else reverse
         keep_order = self.keep_order if keep_order is None else keep_order
-        x, carry = jnp.asarray(x), jax.tree.map(jnp.asarray, initial_carry)
+        x = jnp.asarray(x)
         if x.ndim < 2:
             raise ValueError(f"RNN expects x with an axis of time and one of features, got x.shape={x.shape}.")
         if x.shape[0 if time_major else -2] == 0:
             raise ValueError(f"RNN expects at least one step, got x.shape={x.shape}.")
         x = jnp.moveaxis(x, 0, -2) if time_major else x
-        *batch, time, features = x.shape
         lengths = None if seq_lengths is None else require_lengths("RNN", seq_lengths, x.shape[:-1])
         if lengths is not None:  # what is padding must not come into gradients either: 0 times NaN would
-            real = jnp.broadcast_to(jnp.arange(time), x.shape[:-1]) < lengths[..., None]
+            real = jnp.broadcast_to(jnp.arange(x.shape[-2]), x.shape[:-1]) < lengths[..., None]
             x = jnp.where(real[..., None], x, 0)
-        if carry is None:
-            carry = self.cell.initialize_carry((*batch, features))
-            # Zeros have no precision to lose, and must not widen what is narrow.
-            carry = jax.tree.map(lambda leaf: leaf.astype(x.dtype) if _is_floating(leaf) else leaf, carry)
+        carry = self._first_carry(x) if initial_carry is None else jax.tree.map(jnp.asarray, initial_carry)
         x = reverse_sequences(x, lengths) if reverse else x
         form, weights = self._form(carry, x, lengths)
         if form == "reference":
@@ -399,6 +375,11 @@ class RNN(nnx.Module):
             outputs = reverse_sequences(outputs, lengths)
         outputs = jnp.moveaxis(outputs, -2, 0) if time_major else outputs
         return (carry, outputs) if return_carry else outputs
+
+    def _first_carry(self, x: Sequences) -> Carry:
+        """What the cell remembers at first, no wider than x: its zeros have no precision to lose."""
+        carry = self.cell.initialize_carry((*x.shape[:-2], x.shape[-1]))
+        return jax.tree.map(lambda leaf: leaf.astype(x.dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, carry)
 
     def _form(self, carry: Carry, x: Sequences, lengths: Int[Array, "*batch"] | None) -> tuple[Any, Any]:
         """Which form takes the walk, and with which weights; "reference" is that of `_scan`, which takes them from the cell."""
@@ -441,10 +422,6 @@ class RNN(nnx.Module):
         (carry, moving), outputs = jax.lax.scan(step, (carry, moving), (jnp.arange(len(steps)), steps))
         nnx.update(self.cell, moving)
         return carry, jnp.moveaxis(outputs, 0, -2)
-
-
-def _is_floating(leaf):
-    return jnp.issubdtype(leaf.dtype, jnp.floating)
 
 
 def _like(mask, array):
