@@ -91,8 +91,8 @@ def _scanned(layers, x, inputs, options, rematerialize):
         y, moved = function(weights, moving, x, inputs)
         if _form(y) != _form(x):
             raise ValueError(
-                f"in_turn(scan=True) expects layers whose output is like their input, got {_shown(y)} from {_shown(x)} out of "
-                f"{type(layers[0]).__name__}."
+                f"in_turn(scan=True) expects layers whose output is like their input, got {_described(y)} from {_described(x)} "
+                f"out of {type(layers[0]).__name__}."
             )
         return y, moved
 
@@ -129,5 +129,5 @@ def _form(tree):
     return structure, [(leaf.shape, leaf.dtype) for leaf in leaves]
 
 
-def _shown(tree):
+def _described(tree):
     return ", ".join(f"{leaf.dtype}{leaf.shape}" for leaf in jax.tree.leaves(tree))
