@@ -66,6 +66,13 @@ def test_it_is_one_kernel_that_sees_one_block_at_a_time(logsumexp):
     expect_that("[4,5]" in program, call, "blocks of another shape", "programs that see blocks of shape (4, 5)", because)
 
 
+def test_it_is_interpreted_only_where_that_is_asked_for(logsumexp):
+    program = str(jax.make_jaxpr(lambda x: logsumexp(x, block=4))(jnp.zeros((16, 5))))  # written down, never run
+    call = "logsumexp(x, block=4) with x.shape = (16, 5)"
+    because = "the interpreter is slow, on a TPU as well; interpret is False unless somebody asks for it"
+    expect_that("interpret=False" in program, call, "a kernel that is interpreted", "a kernel that is compiled", because)
+
+
 @pytest.mark.parametrize(("shape", "block"), [((2, 0), 1), ((7, 5), 0)], ids=["no numbers", "no rows"])
 def test_nothing_is_refused(logsumexp, shape, block):
     call = f"logsumexp(x, block={block}, interpret=True) with x.shape = {shape}"

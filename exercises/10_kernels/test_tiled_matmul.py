@@ -1,5 +1,7 @@
 """What `tiled_matmul` must do. Few shapes: each new one is compiled anew, which takes longer than all the arithmetic."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,19 @@ SHAPES = "x.shape = (5, 6), w.shape = (6, 7)"
 @pytest.fixture(scope="module")
 def tiled_matmul(answer):
     return answer
+
+
+def products(program):
+    """How many rows, numbers of k and columns each product in a program meets at once, in its loops as well."""
+    for step in program.eqns:
+        if step.primitive.name == "dot_general":
+            (summed, _), (batch, _) = step.params["dimension_numbers"]
+            left, right = (operand.aval.shape for operand in step.invars)
+            depth, apart = (math.prod(left[axis] for axis in axes) for axes in (summed, batch))
+            yield math.prod(left) // (depth * apart), depth, math.prod(right) // (depth * apart)
+        for inner in step.params.values():
+            if hasattr(inner, "eqns"):
+                yield from products(inner)
 
 
 def test_four_numbers_by_hand(tiled_matmul):
@@ -39,6 +54,15 @@ def test_it_is_the_product_whatever_the_tile(tiled_matmul, tile, because):
     call = f"tiled_matmul(x, w, tile={tile}) with {SHAPES}"
     product = X.astype(np.float64) @ W.astype(np.float64)
     expect(tiled_matmul(jnp.array(X), jnp.array(W), tile=tile), product, call, because)
+
+
+def test_a_step_needs_one_piece_of_each_matrix(tiled_matmul):
+    program = jax.make_jaxpr(lambda x, w: tiled_matmul(x, w, tile=(2, 2, 3)))(jnp.ones((4, 6)), jnp.ones((6, 4)))
+    call = "tiled_matmul(x, w, tile=(2, 2, 3)) with x.shape = (4, 6), w.shape = (6, 4)"
+    because = "a near memory has room for a piece of x, a piece of w and one tile of sums: that is what tile says"
+    for rows, depth, columns in products(program):
+        got, expected = (f"a product of ({r}, {k}) and ({k}, {c})" for r, k, c in ((rows, depth, columns), (2, 3, 2)))
+        expect_that(rows <= 2 and depth <= 3 and columns <= 2, call, f"the result of {got}", f"{expected}, no larger", because)
 
 
 def test_small_parts_are_not_lost_in_bfloat16(tiled_matmul):

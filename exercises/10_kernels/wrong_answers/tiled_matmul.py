@@ -76,3 +76,13 @@ def one_row_broadcast(x, w, *, tile):
         w = jnp.broadcast_to(w, (x.shape[1], w.shape[1]))
     _checked(x, w, tile)
     return jnp.block(_tiles(x, w, tile))
+
+
+def not_in_tiles(x, w, *, tile):
+    _checked(x, w, tile)
+    return jnp.matmul(x, w, preferred_element_type=jnp.float32).astype(x.dtype)
+
+
+def all_of_k_at_once(x, w, *, tile):
+    _checked(x, w, tile)
+    return jnp.block(_tiles(x, w, (*tile[:2], x.shape[1])))
