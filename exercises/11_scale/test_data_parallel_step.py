@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import AxisType
+from jax.sharding import AxisType, Mesh
 
 from exercises.runner.expectations import expect, expect_refusal, expect_that
 
@@ -83,7 +83,8 @@ def test_each_device_sees_its_part_of_the_batch_only(data_parallel_step, mesh):
 
     batch = {"x": X, "y": np.zeros(8, np.float32)}
     data_parallel_step(loss, PARAMS, batch, mesh=mesh, learning_rate=0.1)
-    because = "8 examples for 4 devices. With the whole batch on each, four devices take as long as one, and as much memory"
+    because = "8 examples for 4 devices. With the whole batch on each, four devices take as long as one, and as much memory."
+    because += " (Under jit alone XLA may cut it; here you do: jax.shard_map calls a function on each device's part)"
     expect_that(
         seen == {(2, 3)}, f"{CALL} and looked at x inside of the loss", f"shapes {sorted(seen)}", "shape (2, 3)", because
     )
@@ -98,6 +99,21 @@ def test_every_device_ends_with_the_same_params(data_parallel_step, mesh):
     because = "each device stepped by its own gradient: from here on they train four different networks"
     for copy in copies[1:]:
         expect(copy, copies[0], call, because)
+
+
+def test_the_axis_data_alone_splits_the_batch(data_parallel_step, mesh):
+    grid = Mesh(mesh.devices.reshape(2, 2), ("data", "model"))
+    batch = {"x": X[:6], "y": np.arange(6, dtype=np.float32) / 8}
+    call = f"{CALL} with 6 examples and a mesh of 2 (data) × 2 (model) devices"
+    because = "two parts of three examples; what another axis of the mesh is there for is not this step's business"
+    try:
+        step = data_parallel_step(network, PARAMS, batch, mesh=grid, learning_rate=0.1)
+    except ValueError as error:
+        expect_that(False, call, f"a ValueError: {str(error).partition(chr(10))[0]}", "the step", because)
+    params, value = expect_pair(step, call)
+    expected, loss = whole_step(PARAMS, batch)
+    expect(value, loss, f"{call}, and looked at the loss", because)
+    expect(params["out"], expected["out"], f"{call}, and looked at params['out']", because)
 
 
 @pytest.mark.parametrize("examples", [6, 1])

@@ -128,3 +128,15 @@ def rest_of_the_batch_dropped(loss, params, batch, *, mesh, learning_rate):
         return _descend(params, gradient, learning_rate), value
 
     return _on_devices(step, params, batch, mesh)
+
+
+def all_devices_counted(loss, params, batch, *, mesh, learning_rate):
+    for array in jax.tree.leaves(batch):
+        if array.shape[0] % mesh.size:
+            raise ValueError(f"{mesh.size} devices do not divide {array.shape[0]} examples")
+
+    def step(params, part):
+        value, gradient = jax.lax.pmean(jax.value_and_grad(loss)(params, part), "data")
+        return _descend(params, gradient, learning_rate), value
+
+    return _on_devices(step, params, batch, mesh)
