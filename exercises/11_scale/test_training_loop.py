@@ -113,7 +113,8 @@ def test_no_loss_is_waited_for_before_its_time(training_loop, steps, log_every):
     state, losses = expect_pair(got, call)
     count = getattr(state, "hidden", state)
     expect_that(count == steps, f"{call} with a state that counts", count, f"{steps}", "each step begins where the last ended")
-    expect(losses, np.arange(steps), f"{call} with losses 0, 1, 2, …", "the last ones too, where log_every does not divide")
+    because = "a loss for each step, in order; the last ones too, where log_every does not divide"
+    expect(losses, np.arange(steps), f"{call} with losses 0, 1, 2, …", because)
     for i, kind in product(range(steps), ("loss", "state")):
         due = when_due(i, steps, log_every)
         event = kind, i if kind == "loss" else i + 1
