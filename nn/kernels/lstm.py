@@ -92,6 +92,8 @@ def lstm(
     (*batch, inputs), hidden = step, h0.shape[-1]
     if lengths is not None and lengths.shape != tuple(batch):
         raise ValueError(f"lstm expects a length for each sequence, {tuple(batch)}, got {lengths.shape}.")
+    if lengths is not None and not jnp.issubdtype(lengths.dtype, jnp.integer):
+        raise ValueError(f"lstm expects lengths in whole numbers, got an array of {lengths.dtype}.")
     form = lstm_form(xs, h0, c0, w_x, w_h, bias, lengths=lengths, implementation=implementation, interpret=interpret)
     rows = prod(batch)
     xs = xs.reshape(time, rows, inputs).swapaxes(0, 1) if time_major else xs.reshape(rows, time, inputs)
@@ -196,17 +198,21 @@ def _require_fitting(kernel, shape, dtype, h, c, w_x, w_h, bias) -> None:
 def _form(
     kernel: str, implementation: Implementation | None, interpret: bool, arrays: tuple[Array, ...], lengths: Array | None
 ) -> str:
-    refused: dict[str, str | None] = {}
-    if implementation not in (None, "reference", "xla"):
+    rows, hidden = prod(arrays[1].shape[:-1]), arrays[1].shape[-1]
+
+    def refused_by_pallas():
         from nn.kernels.blocks import refusals  # with Pallas, which takes a moment to import
 
-        refused, hidden = refusals(interpret, *arrays, examples=prod(arrays[1].shape[:-1])), arrays[1].shape[-1]
+        refused = refusals(interpret, *arrays, examples=rows)
         if hidden > WIDEST:
             refused["mosaic"] = refused["mosaic"] or f"it takes {WIDEST} hidden units at most, and got {hidden}"
         if lengths is not None:
             refused |= {form: refused[form] or "it walks over all steps, and takes no lengths" for form in ("mosaic", "triton")}
-    large = arrays[1].size >= 2048 * max(parts_for(prod(arrays[1].shape[:-1]), *arrays), 1)
-    return choose(kernel, implementation, best=("xla" if large and platform() == "cpu" else "reference",), refused=refused)
+        return refused
+
+    large = rows * hidden >= 2048 * max(parts_for(rows, *arrays), 1)
+    best = "xla" if large and platform() == "cpu" else "reference"
+    return choose(kernel, implementation, best=(best,), refused_by_pallas=refused_by_pallas)
 
 
 # What all forms share: a step behind the product, there and back, whatever the arrangement of its numbers.
@@ -271,7 +277,7 @@ def _walk(how: tuple[str, bool], keep: bool, arrays, lengths) -> Any:
     return hs, h, c.astype(hs.dtype), kept
 
 
-def _and_what_is_kept(how, keep, arrays, lengths):
+def _and_residuals(how, keep, arrays, lengths):
     # Not the lines above but the function itself: a second derivative comes by here, and needs its rule, too.
     walked: Any = _walk(how, True, arrays, lengths)
     *results, kept = walked
@@ -292,7 +298,7 @@ def _gradients(how, gradients, arrays, lengths, hs, kept):
     return tuple(result.astype(array.dtype) for result, array in zip(results, arrays, strict=True))
 
 
-def _gradients_and_what_is_kept(how, gradients, arrays, lengths, hs, kept):
+def _gradients_and_residuals(how, gradients, arrays, lengths, hs, kept):
     return _gradients(how, gradients, arrays, lengths, hs, kept), (gradients, arrays, lengths)
 
 
@@ -309,8 +315,8 @@ def _gradients_of_gradients(how, residuals, change):
     return *pull(change), None, None, None
 
 
-_walk.defvjp(_and_what_is_kept, _back)
-_gradients.defvjp(_gradients_and_what_is_kept, _gradients_of_gradients)
+_walk.defvjp(_and_residuals, _back)
+_gradients.defvjp(_gradients_and_residuals, _gradients_of_gradients)
 
 
 # XLA's form. The state stands upright, (hidden, rows), and weights multiply from the left: the large matrix of every product is

@@ -112,7 +112,7 @@ def fit_adversarial(
     memory = generator_optimizer.init(g), discriminator_optimizer.init(d)
     state = replicate(((g, d), memory, (g_rest, d_rest, jax.random.key(seed))), mesh)
     state = jax.tree.map(jnp.copy, state)  # for the reason that `fit` has
-    judge, make = _compiled_steps(
+    train_discriminator, train_generator = _compiled_steps(
         g_graph,
         d_graph,
         jax.tree.structure(state),
@@ -134,9 +134,9 @@ def fit_adversarial(
         # A loop outside of the compiled programs: inside of one, XLA's convolutions on a CPU are many times slower.
         group, judged = shard_batch(group, mesh), {}
         for batch in group:
-            leaves, judged = judge(leaves, batch)
+            leaves, judged = train_discriminator(leaves, batch)
             queued(judged)
-        leaves, made = make(leaves, group[-1])
+        leaves, made = train_generator(leaves, group[-1])
         return leaves, queued(made) | judged
 
     def put_back(trained, _, rest):
@@ -228,12 +228,12 @@ def _compiled_steps(
         fake, g_rest = generate(g, g_rest, batch, noise)
         discriminator = nnx.merge(d_graph, d, d_rest, copy=True)
 
-        def judge(x):
+        def score(x):
             return discriminator(x, *told(batch))
 
-        value, scalars = discriminator_objective(loss.discriminator, judge, batch[example], fake)
+        value, scalars = discriminator_objective(loss.discriminator, score, batch[example], fake)
         if loss.gradient_penalty:
-            value += loss.gradient_penalty * gradient_penalty(judge, interpolate(batch[example], fake, shares))
+            value += loss.gradient_penalty * gradient_penalty(score, interpolate(batch[example], fake, shares))
         return value, ({"discriminator_loss": value, **scalars}, (g_rest, nnx.split(discriminator, nnx.Param, ...)[2]))
 
     def generator_loss(g, moving, examples, d):
@@ -270,5 +270,4 @@ def _compiled_steps(
         return jax.tree.leaves(((g, d), (g_memory, d_memory), (g_rest, d_rest, key))), scalars
 
     where = result_shardings(shardings)
-    judge, make = (jax.jit(step, donate_argnums=0, out_shardings=where) for step in (discriminator_step, generator_step))
-    return judge, make
+    return tuple(jax.jit(step, donate_argnums=0, out_shardings=where) for step in (discriminator_step, generator_step))

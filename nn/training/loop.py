@@ -73,7 +73,8 @@ def fit(
         fast on a TPU or a GPU (mixed precision). Parameters and the batch's floating-point numbers, targets too, are rounded
         to it for each pass through the model. The parameters themselves, the optimizer's memory, running averages and the
         losses of `nn.training` stay in float32, where small updates add up. None: everything in the precision that it has.
-      log_every: how often to record the loss, averaged over the steps since the last record.
+      log_every: how often to record the loss, averaged over the steps since the last record. The last step records too, and so
+        does every checkpoint.
       checkpoint_directory: where to write checkpoints. If it holds some, training goes on from the newest, and ends with
         the same bits as if it had never stopped.
       checkpoint_every: how often to write one; the last step always does.
@@ -95,7 +96,7 @@ def fit(
         the call, and the last checkpoint is from before the break.
       LostProcessError: if another process of the same training is gone; model and checkpoints the same.
       ValueError: for steps, accumulate, log_every or checkpoint_every below 1, batches that accumulate does not divide, data
-        that ends too soon or cannot begin anywhere, settings that JSON cannot hold, a filter that selects nothing, a checkpoint
+        that ends too soon (the model is then trained as far as it went) or cannot begin anywhere, settings that JSON cannot hold, a filter that selects nothing, a checkpoint
         directory of another model, of other data or of a longer run, a mesh without an axis `data`, or other than the one that
         the model is split over, or a compute_dtype that holds no numbers as small and large as float32: float16 would lose
         small gradients.
