@@ -96,10 +96,10 @@ def fit(
         the call, and the last checkpoint is from before the break.
       LostProcessError: if another process of the same training is gone; model and checkpoints the same.
       ValueError: for steps, accumulate, log_every or checkpoint_every below 1, batches that accumulate does not divide, data
-        that ends too soon (the model is then trained as far as it went) or cannot begin anywhere, settings that JSON cannot hold, a filter that selects nothing, a checkpoint
-        directory of another model, of other data or of a longer run, a mesh without an axis `data`, or other than the one that
-        the model is split over, or a compute_dtype that holds no numbers as small and large as float32: float16 would lose
-        small gradients.
+        that ends too soon (the model is then trained as far as it went) or cannot begin anywhere, settings that JSON cannot
+        hold, a filter that selects nothing, a checkpoint directory of another model, of other data or of a longer run, a mesh
+        without an axis `data`, or other than the one that the model is split over, or a compute_dtype that holds no numbers
+        as small and large as float32: float16 would lose small gradients.
     """
     counts = dict(steps=steps, accumulate=accumulate, log_every=log_every, checkpoint_every=checkpoint_every)
     require_runnable("fit", data, **counts)

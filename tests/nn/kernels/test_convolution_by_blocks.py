@@ -171,8 +171,11 @@ def test_the_layers_take_it_where_it_was_measured_to_be_quicker(monkeypatch):
     with compiling_for("tpu"):
         look(conv, x, kernel)
         look(conv_transpose, few, kernel, strides=2)
+    three = NamedSharding(AbstractMesh((3,), ("data",), axis_types=(AxisType.Auto,)), PartitionSpec())
     two = NamedSharding(AbstractMesh((2,), ("data",), axis_types=(AxisType.Auto,)), PartitionSpec("data"))
-    x, few = (jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=two) for array in (x, few))
-    look(conv, x, kernel)
-    look(conv_transpose, few, kernel, strides=2)
+    on = lambda mesh, array: jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=mesh)  # noqa: E731
+    look(conv, on(three, x), kernel)  # they do not divide the images
+    look(conv, on(two, x), kernel)  # each has half of them, which is less than a megabyte
     assert len(taken) == 4
+    look(conv_transpose, on(two, few), kernel, strides=2)
+    assert taken[4:] == ["convolve_transposed_by_blocks"]

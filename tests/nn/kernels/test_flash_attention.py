@@ -154,13 +154,13 @@ def test_second_derivatives_of_blocks_are_those_of_the_equation(form):
 
 def test_outside_of_any_jit_it_is_compiled_once_for_each_way_to_go_over_the_heads(monkeypatch):
     traced = []
-    for name in ("_run", "_all_gradients", "_forward_in_few", "_gradients_in_few"):
+    for name in ("_run", "all_gradients", "forward_in_few", "gradients_in_few"):
         kernel = getattr(attention, name)
         monkeypatch.setattr(attention, name, lambda *given, name=name, kernel=kernel: traced.append(name) or kernel(*given))
     x = jnp.ones((1, 9, 2, 3))  # a shape of its own
     for form in ("xla", "xla", "xla, heads at once", "xla", "xla, many rows", "xla, heads at once", "xla, many rows"):
         with_gradients(named(form))(x, x, x)
-    assert traced == ["_forward_in_few", "_gradients_in_few", *["_run", "_all_gradients"] * 2]
+    assert traced == ["forward_in_few", "gradients_in_few", *["_run", "all_gradients"] * 2]
 
 
 def test_a_scale_may_be_any_number_and_one_that_is_learned_leaves_the_equation():
