@@ -324,7 +324,8 @@ print(f"devices that are real: {several and jax.default_backend() != 'cpu'}; cor
 # %% [markdown]
 # If your devices are virtual, this says nothing about chips. The same cores do the work of all, update eight copies of the
 # weights instead of one, and add eight gradients. We use virtual devices to see that a program is *right*, and to count. How
-# much quicker eight real chips are depends on what they send, and this we can count without them.
+# much quicker eight real chips are depends on what they send, and this we can count without them. (As many devices as cores can
+# be quicker than one: a core each, and half the batch, or a quarter. `nn.training.cores_as_devices()` is for that.)
 #
 # ## What is sent, and when
 #

@@ -38,14 +38,14 @@ def up_to(size: int, unit: int) -> int:
     return pl.cdiv(size, unit) * unit
 
 
-def refusals(interpret: bool, *arrays: jax.Array, row: int = 0, examples: int | None = None) -> dict[str, str | None]:
+def refusals(interpret: bool, *arrays: jax.Array, examples: int, row: int = 0) -> dict[str, str | None]:
     """Why "mosaic" and "triton" cannot compute a call, for `choose`; None where they can.
 
     Args:
       interpret: whether they would be interpreted, which any platform can.
       arrays: all that the kernel reads.
+      examples: how many `per_device` shares out among several devices.
       row: how many numbers wide the rows are that a program holds whole.
-      examples: how many `per_device` shares out among several devices; None where it is not used.
     """
     dtypes = sorted({str(array.dtype) for array in arrays})
     reasons = {}

@@ -31,16 +31,11 @@ def mesh_of(*arrays: Array) -> AbstractMesh | None:
     return None
 
 
-def why_not_per_device(examples: int | None, *arrays: Array) -> str | None:
-    """Why so many examples cannot be split among the devices of these arrays; None if they can.
-
-    `examples` is None for a kernel that does without `per_device`.
-    """
+def why_not_per_device(examples: int, *arrays: Array) -> str | None:
+    """Why so many examples cannot be split among the devices of these arrays; None if they can."""
     mesh = mesh_of(*arrays)
     if mesh is None:
         return None
-    if examples is None:
-        return f"XLA cannot split it over the devices of {mesh}; within a jax.shard_map of your own it runs"
     if dict(zip(mesh.axis_names, mesh.axis_types, strict=True)).get(BATCH_AXIS) != AxisType.Auto:
         return f"XLA cannot split it over a mesh without an automatic axis '{BATCH_AXIS}', got {mesh}"
     if examples % mesh.shape[BATCH_AXIS]:
