@@ -14,7 +14,7 @@ DISTRIBUTIONS = ("jax", "jaxlib", "flax", "optax", "keras", "torch", "numpy")
 
 def environment(cores: int) -> dict[str, str]:
     """The environment of every process that is timed, the same for all: this one's, and what is set for the comparison."""
-    foreign = ("XLA_", "JAX_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "TORCH", "KERAS_")
+    foreign = ("XLA_", "JAX_", "PJRT_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "TORCH", "KERAS_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return inherited | settings(cores)
 

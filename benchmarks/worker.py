@@ -37,10 +37,9 @@ class Worker:
       workload: by name.
       library: who does it.
       weights: a file of them (npz).
-      cores: how many the process is pinned to.
     """
 
-    def __init__(self, workload: str, library: str, weights: Path, cores: int):
+    def __init__(self, workload: str, library: str, weights: Path):
         from benchmarks.workload import MESH
 
         start = time.perf_counter()
@@ -139,7 +138,7 @@ def main(workload: str, library: str, weights: str, cores: str) -> None:
     # Whatever a library prints goes to stderr: stdout is for answers alone.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    worker = Worker(workload, library, Path(weights), int(cores))
+    worker = Worker(workload, library, Path(weights))
     for line in sys.stdin:
         request = json.loads(line)
         answer = getattr(worker, request.pop("ask"))(**request)

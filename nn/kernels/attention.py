@@ -71,7 +71,7 @@ BLOCK = {"xla": 256, "few": 128, "mosaic": 128, "triton": 64}
 """The most rows or keys in a block: scores that fit a CPU's own cache, a TPU's lanes, the registers of a GPU's program."""
 
 FEW_ROWS = 512
-"""The most rows for which a CPU's program is written out block by block of rows, each of which then meets all keys at once."""
+"""The most rows, and keys, for which a CPU's program is written out block by block of rows; each block meets all its keys."""
 
 
 def flash_attention(
@@ -108,8 +108,8 @@ def flash_attention(
       ValueError: if depths, lengths, heads or the mask do not fit, or the named form cannot run.
 
     Only "reference" is differentiable in forward mode. All forms are in reverse mode, as often as you like, but second
-    derivatives store all scores. On a mesh XLA splits "reference", and "xla" on all but CPUs; each device runs the others on an
-    equal part of the first axis of the batch.
+    derivatives store all scores. On a mesh XLA splits "reference"; each device runs a Pallas form, and on CPUs "xla", on an
+    equal part of the first axis of the batch, where there is one. Else XLA splits "xla", too.
 
     References: Dao et al. 2022, "FlashAttention"; shared keys: Ainslie et al. 2023, "GQA".
     """
@@ -119,7 +119,7 @@ def flash_attention(
         return attention_reference(query, key, value, causal=causal, lengths=lengths, mask=mask, scale=scale)
     shared, examples = query.shape[-2] // key.shape[-2], query.shape[0] if query.ndim > 3 else 1
     one_by_one = form == "xla" and platform() == "cpu" and parts_for(examples, query, key, value) > 0
-    few = one_by_one and query.shape[-3] * shared <= FEW_ROWS
+    few = one_by_one and max(query.shape[-3] * shared, key.shape[-3]) <= FEW_ROWS
     call = Call(
         causal=causal,
         scale=float(_scale(query, scale)),
@@ -161,7 +161,8 @@ def attention_form(
     """
     queries, keys = query.shape[-3], key.shape[-3]
     heads = math.prod(query.shape[:-3]) * query.shape[-2]
-    long = queries * keys >= 2**16 if platform() == "cpu" else heads * queries * keys >= 2**28
+    scores, enough = (queries * keys, 2**16) if platform() == "cpu" else (heads * queries * keys, 2**28)
+    long = isinstance(scores, int) and scores >= enough  # exported, a program may have symbols for sizes
     dtypes = sorted({str(x.dtype) for x in (query, key, value)})
     reason = None
     if mask is not None:

@@ -81,10 +81,8 @@ def suits_one_channel(x: Float[Array, "images *space inputs"], kernel: Float[Arr
 
 def _parts(x, kernel) -> int:
     """For how many CPUs these are cut into equal parts; 0 where they cannot be, and on other machines."""
-    images = x.shape[0]
-    if platform() != "cpu" or not isinstance(images, int):  # exported, a program may have a symbol for the number of images
-        return 0
-    return parts_for(images, x, kernel)
+    known = all(isinstance(size, int) for size in x.shape)  # exported, a program may have symbols for sizes
+    return parts_for(x.shape[0], x, kernel) if known and platform() == "cpu" else 0
 
 
 def convolve_one_channel(
@@ -148,11 +146,12 @@ def suits_blocks(
     pads: Sequence[tuple[int, int]],
 ) -> bool:
     """Whether `convolve_by_blocks` has the quicker gradients for this call on this platform."""
-    if not (parts := _parts(x, kernel)):
+    parts = _parts(x, kernel)
+    if not parts or not _measured(x):
         return False
     gradients = prod(_shape(convolve_reference, x, kernel, strides, pads)) // parts
     wide = x.shape[-1] >= INPUTS or prod(kernel.shape[:-1]) <= kernel.shape[-1]
-    return _measured(x) and wide and gradients > GRADIENTS
+    return wide and gradients > GRADIENTS
 
 
 def suits_blocks_transposed(

@@ -55,17 +55,18 @@ def parts_for(examples: int, *arrays: Array) -> int:
     return mesh.size if alike else 0
 
 
-def per_device(kernel: Callable[..., Any], split: Sequence[Array], whole: Sequence[Array] = ()) -> Any:
+def per_device(kernel: Callable[..., Any], split: Sequence[Any], whole: Sequence[Any] = ()) -> Any:
     """kernel(*split, *whole), computed by each device for its own part of the batch.
 
     Along the other axes of a mesh devices have the same part, and each computes it whole.
 
     Args:
       kernel: gives an array, or a tree of them, with the batch on the first axis, each example on its own.
-      split: arrays with the batch on their first axis; on several devices the kernel is called with a part of each.
-      whole: arrays that each device needs whole. Their gradients are summed over the devices.
+      split: arrays, or trees of them, with the batch on their first axis; on several devices the kernel is called with a part
+        of each.
+      whole: arrays, or trees of them, that each device needs whole. Their gradients are summed over the devices.
     """
-    mesh = mesh_of(*split, *whole)
+    mesh = mesh_of(*jax.tree.leaves((split, whole)))
     if mesh is None:
         return kernel(*split, *whole)
     parts, all_of_it = PartitionSpec(BATCH_AXIS), PartitionSpec()

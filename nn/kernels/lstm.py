@@ -210,8 +210,9 @@ def _form(
             refused |= {form: refused[form] or "it walks over all steps, and takes no lengths" for form in ("mosaic", "triton")}
         return refused
 
-    large = rows * hidden >= 2048 * max(parts_for(rows, *arrays), 1)
-    best = "xla" if large and platform() == "cpu" else "reference"
+    known = isinstance(rows, int)  # exported, a program may have a symbol there
+    large = known and platform() == "cpu" and rows * hidden >= 2048 * max(parts_for(rows, *arrays), 1)
+    best = "xla" if large else "reference"
     return choose(kernel, implementation, best=(best,), refused_by_pallas=refused_by_pallas)
 
 
@@ -251,18 +252,16 @@ def _product(a, b, axis_of_a, axis_of_b):
 def _walk_per_device(how: tuple[str, bool], arrays, lengths) -> Any:
     """All h, the last h and c. Each device takes its own sequences all the way: the walks need not wait for one another."""
     form, _ = how
-    xs, h0, c0, *weights = arrays
+    *sequences, w_x, w_h, bias = arrays
 
-    split = [xs, h0, c0] if lengths is None else [xs, h0, c0, lengths]
-
-    def walk(xs, h0, c0, *others):
-        *lengths, w_x, w_h, bias = others
-        walked: Any = _walk(how, False, (xs, h0, c0, w_x, w_h, bias), lengths[0] if lengths else None)
+    def walk(sequences, lengths, weights):
+        walked: Any = _walk(how, False, (*sequences, *weights), lengths)
         return walked[:3]
 
-    if form == "xla" and not parts_for(xs.shape[0], *arrays):
-        return walk(*split, *weights)  # left to XLA, which can split all that is in the loop
-    return per_device(walk, split, weights)
+    parts = (tuple(sequences), lengths), ((w_x, w_h, bias),)
+    if form == "xla" and not parts_for(sequences[0].shape[0], *arrays):
+        return walk(*parts[0], *parts[1])  # left to XLA, which can split all that is in the loop
+    return per_device(walk, *parts)
 
 
 # The walk, over sequences (rows, time, inputs). `kept` is what the way back needs: the gates, and c before each step.

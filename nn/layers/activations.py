@@ -86,14 +86,15 @@ def _bent(x):
 
 @_gelu_by_tanh.defjvp
 def _gelu_by_tanh_jvp(primals, tangents):
-    """The slope by σ(2u) = (1 + tanh u) / 2: of a tanh XLA would see that it was there before, and keep it for the way back.
+    """With u = `_bent(x)` gelu is x (1 + tanh u) / 2 = x σ(2u), and its slope is written by σ here.
 
-    It is as large as x, and in a GPT that is the largest array of a layer: to find it anew saves 2% of a step on one core.
+    Of a tanh XLA would see that it was there before, and keep it for the way back. It is as large as x, in a GPT the largest
+    array of a layer: to find it anew saves 2% of a step on one core.
     """
     (x,), (change,) = primals, tangents
-    share = 1 / (1 + jnp.exp(-2 * _bent(x)))
-    bend = 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x**2)
-    return _gelu_by_tanh(x), change * (share + x * share * (1 - share) * bend)
+    u, u_change = jax.jvp(_bent, primals, tangents)
+    share = sigmoid(2 * u)
+    return _gelu_by_tanh(x), change * share + 2 * x * share * (1 - share) * u_change
 
 
 def softmax(x: Values, axis: int = -1) -> Values:

@@ -246,7 +246,7 @@ class BatchNorm(nnx.Module):
         if use_running_average or self.frozen:
             mean, var = self.mean[...], self.var[...]
         else:
-            if x.size < 2 * self.num_features:
+            if isinstance(x.size, int) and x.size < 2 * self.num_features:  # exported, a program may have a symbol there
                 raise ValueError(
                     "BatchNorm in training mode expects at least two values of each feature, for of one alone nothing is left "
                     f"when its mean is taken off, got x.shape={x.shape}. After eval() one example will do."

@@ -18,10 +18,10 @@ from jax.sharding import Mesh
 
 from nn.training.adversarial import NON_SATURATING, AdversarialLoss, discriminator_objective, gradient_penalty, interpolate
 from nn.training.batches import RestartableBatches, settings_of
-from nn.training.dispatch import ShortQueue
 from nn.training.loop import History, require_runnable, run_steps
 from nn.training.losses import masked_mean
 from nn.training.sharding import mesh_to_use, replicate, shard_batch
+from nn.training.short_queue import ShortQueue
 from nn.training.step import Batch, averaged, in_precision, precision, result_shardings
 
 
@@ -132,12 +132,12 @@ def fit_adversarial(
 
     def run_step(leaves, group):
         # A loop outside of the compiled programs: inside of one, XLA's convolutions on a CPU are many times slower.
-        group, judged = shard_batch(group, mesh), {}
-        for batch in group:
-            leaves, judged = train_discriminator(leaves, batch)
+        batch, judged = {}, {}
+        for batch in (shard_batch(examples, mesh) for examples in group):
+            leaves[:], judged = train_discriminator(leaves, batch)
             queued(judged)
-        leaves, made = train_generator(leaves, group[-1])
-        return leaves, queued(made) | judged
+        leaves[:], made = train_generator(leaves, batch)
+        return queued(made) | judged
 
     def put_back(trained, _, rest):
         nnx.update(generator, trained[0], rest[0])
@@ -196,8 +196,9 @@ def _compiled_steps(
     accumulate,
     compute_dtype,
 ):
-    """The discriminator's step and the generator's, compiled for each kind of networks, loss and optimizers. g: generator,
-    d: discriminator.
+    """The discriminator's step and the generator's, compiled for each kind of networks, loss and optimizers.
+
+    g: generator, d: discriminator.
     """
 
     # Some optimizers watch the loss.

@@ -4,9 +4,8 @@ JAX answers before it is done: a call of a compiled function only queues it. Who
 compare it, waits for the device at each step, and then the device waits for Python. `fit` keeps its losses in the same way.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -42,27 +41,3 @@ def training_loop(
             waiting = []
     fetched += jax.device_get(waiting)
     return state, np.array(fetched, np.float32)
-
-
-Result = TypeVar("Result")
-
-
-class ShortQueue:
-    """Passes results on as they come, and waits where Python is too far ahead of the device.
-
-    A few calls keep any device busy. With many, batches pile up in its memory; and of calls that need several devices XLA
-    starts no more than 32 (see `cores_as_devices`).
-
-    Args:
-      size: the most calls that may be queued or running.
-    """
-
-    def __init__(self, size: int = 16):
-        self.size, self.results = size, deque[Any]()
-
-    def __call__(self, result: Result) -> Result:
-        """The result of one more call, itself; once fewer than `size` of those before it are left to do."""
-        self.results.append(result)
-        if len(self.results) > self.size:
-            jax.block_until_ready(self.results.popleft())
-        return result

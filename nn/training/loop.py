@@ -21,11 +21,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from nn.training.batches import RestartableBatches, settings_of
 from nn.training.checkpoints import TrainingCheckpoints
-from nn.training.dispatch import ShortQueue
 from nn.training.losses import classification_loss
 from nn.training.metrics import accuracy
 from nn.training.processes import LostProcessError, naming_lost_processes, of_each_process
 from nn.training.sharding import mesh_to_use, replicate, shard_batch
+from nn.training.short_queue import ShortQueue
 from nn.training.step import Loss, compiled_step, precision
 
 History = dict[str, list[float]]
@@ -120,8 +120,8 @@ def fit(
     queued = ShortQueue()
 
     def run_step(leaves, batch):
-        leaves, scalars = step(leaves, shard_batch(batch, mesh))
-        return leaves, queued(scalars)
+        leaves[:], scalars = step(leaves, shard_batch(batch, mesh))
+        return queued(scalars)
 
     def put_back(trainable, _, rest):
         nnx.update(model, trainable, *rest)
@@ -152,7 +152,7 @@ def require_runnable(function: str, data: Any, **counts: int) -> None:
 
 
 def run_steps(
-    run_step: Callable[[list[Array], Any], tuple[list[Array], dict[str, Array]]],
+    run_step: Callable[[list[Array], Any], dict[str, Array]],
     state: tuple[Any, Any, Any],
     data: Any,
     *,
@@ -167,7 +167,8 @@ def run_steps(
     """What `fit` does between taking a model apart and returning: records, checkpoints, resuming, and errors with names.
 
     Args:
-      run_step: maps (leaves of the state, batch) to (leaves, scalars to record), and may give the old leaves' memory away.
+      run_step: maps (leaves of the state, batch) to scalars to record. It puts the new leaves into the list in place of the
+        old ones, whose memory it may have given away: so the list is whole whenever it is interrupted.
       state: trees of what is trained, of the optimizers' memory, and of all the rest.
       data: batches, or whatever else run_step takes, that can begin at any step.
       put_back: called at the end with the three trees, unless they are broken; also after an interrupt.
@@ -199,8 +200,7 @@ def run_steps(
         unrecorded: list[dict[str, Array]] = []
         with naming_lost_processes(), _progress_bar(progress, total=steps, completed=step) as advance:
             while step < steps:
-                leaves, scalars = run_step(leaves, _next(batches, step, steps))
-                unrecorded.append(scalars)
+                unrecorded.append(run_step(leaves, _next(batches, step, steps)))
                 step += 1
                 saving = checkpoints is not None and (step % checkpoint_every == 0 or step == steps)
                 if step % log_every == 0 or step == steps or saving:
@@ -238,7 +238,7 @@ def _next(batches, step: int, steps: int) -> Any:
 
 def _record(history: History, unrecorded: list[dict[str, Array]], step: int, losses: tuple[str, ...], together: bool) -> None:
     """Fetches what the steps since the last record measured, and adds its mean to the history."""
-    fetched = jax.device_get(unrecorded)  # waits for the device: the one place in the loop that does
+    fetched = jax.device_get(unrecorded)  # waits for the device until all is done
     values = {name: np.array([scalars[name] for scalars in fetched], np.float64) for name in fetched[0]}
     # Where each process takes a batch whole, one may read what the others do not, and all of them have to stop.
     seen = of_each_process(np.array([values[name] for name in losses]), together)

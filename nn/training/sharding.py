@@ -24,6 +24,8 @@ from nn.training.names import dotted_name
 MOST_VIRTUAL_DEVICES = 64
 """More than a trial needs; each takes threads and memory of its own."""
 
+_threads: str | None = None  # what was written into the environment here
+
 _current: ContextVar[Mesh | None] = ContextVar("mesh", default=None)
 
 
@@ -74,14 +76,18 @@ def cores_as_devices() -> None:
     XLA shares out single operations among cores, and some not at all: the walk of an LSTM, gradients of a convolution. Devices
     share out the batch, and each goes through all of the program. `benchmarks/README.md` has both, measured.
 
-    `fit`, `fit_adversarial` and `predict` see to it that no more than 16 steps are queued. A loop of your own should wait for a
-    result as often: XLA takes 32 for a device, and keeps threads waiting for room. If all wait, they wait for ever.
+    `fit`, `fit_adversarial` and `predict` see to it that few steps are queued. A loop of your own, `training_loop` too, should
+    wait for a result every 8 steps or so. XLA lets 32 calls of a device wait; the next one holds a thread until there is room,
+    and if all threads are held nothing goes on.
+
+    It asks the system how many cores there are: a container's share of their time it does not see. A GPU or TPU stays the
+    device that `device_mesh` takes.
 
     Raises:
       ValueError: if JAX is in use already.
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    # More threads than cores would disturb each other: with four times as many steps took 1.1 to 1.5 times as long.
+    # More threads than cores would disturb each other: with four times the threads, a step took 1.1 to 1.5 times as long.
     _as_devices("cores_as_devices", min(count, MOST_VIRTUAL_DEVICES), threads=count)
 
 
@@ -92,7 +98,9 @@ def _as_devices(function: str, count: int, threads: int) -> None:
         raise ValueError(
             f"{function} expects to be called before JAX is first used; JAX has {jax.device_count()} devices by now."
         ) from None
-    os.environ.setdefault("PJRT_NPROC", str(threads))  # how many XLA starts
+    global _threads
+    if os.environ.get("PJRT_NPROC") == _threads:  # how many XLA starts: what somebody else has set is left alone
+        _threads = os.environ["PJRT_NPROC"] = str(threads)
 
 
 @contextmanager

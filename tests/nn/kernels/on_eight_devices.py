@@ -110,3 +110,24 @@ def test_one_function_serves_one_device_then_eight_then_two_each_with_its_own_pr
         image, _, _ = results["one channel"]
         assert len(image.sharding.device_set) == (1 if mesh is None else mesh.size)
         np.testing.assert_allclose(image, expected["one channel"][0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["blocks", "transposed"])
+def test_the_slope_of_a_slope_is_that_of_one_device(name):
+    """What a gradient penalty asks of a critic."""
+
+    @jax.jit
+    def steepness(x, kernel):
+        slopes = lambda x, kernel: jax.grad(lambda x: (CONVOLUTIONS[name](x, kernel) ** 3).sum())(x)  # noqa: E731
+        return jax.grad(lambda x, kernel: (slopes(x, kernel) ** 2).mean(), (0, 1))(x, kernel)
+
+    ours, one = (steepness(*(x for part in of[name] for x in part)) for of in (spread(device_mesh(8)), arrays()))
+    for result, expected in zip(ours, one, strict=True):
+        np.testing.assert_allclose(result, expected, rtol=1e-4, atol=np.abs(expected).max() * 1e-5)
+
+
+def test_with_columns_of_devices_a_loop_is_left_to_xla_and_the_numbers_are_the_same():
+    ours, one = program("xla")(spread(device_mesh(8, model=2))), program("xla")(arrays())
+    for name, results in ours.items():
+        for result, expected in zip(results, one[name], strict=True):
+            np.testing.assert_allclose(result, expected, rtol=1e-4, atol=np.abs(expected).max() * 1e-5, err_msg=name)

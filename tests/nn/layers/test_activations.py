@@ -97,6 +97,13 @@ def test_far_down_and_far_up_the_limit_is_reached(name):
 
 
 @every_activation
+def test_second_slopes_too_are_finite(name):
+    function = TABLE[name][0]
+    slopes = jax.jit(jax.grad(lambda x: jax.grad(lambda x: function(x).sum())(x).sum()))(POINTS)
+    assert np.isfinite(slopes).all()
+
+
+@every_activation
 def test_at_infinity_too_and_nan_stays_nan(name):
     values = TABLE[name][0](POINTS.at[:3].set(jnp.array([jnp.nan, -jnp.inf, jnp.inf])))
     assert jnp.isnan(values[0]) and jnp.isfinite(values[3:]).all()

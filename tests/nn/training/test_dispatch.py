@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from nn.training import training_loop
-from nn.training.dispatch import ShortQueue
 
 EVENTS = []
 
@@ -61,11 +60,3 @@ def test_no_batches_no_losses_and_never_to_look_is_refused():
     assert state == 7 and losses.shape == (0,)
     with pytest.raises(ValueError, match=r"training_loop expects log_every of at least 1, got 0\."):
         training_loop(step, 0, [1], log_every=0)
-
-
-def test_a_short_queue_passes_results_on_and_waits_for_the_oldest(monkeypatch):
-    waited = []
-    monkeypatch.setattr(jax, "block_until_ready", waited.append)
-    queued = ShortQueue(size=2)
-    assert [queued(call) for call in range(5)] == [0, 1, 2, 3, 4]
-    assert waited == [0, 1, 2]

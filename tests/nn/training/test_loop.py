@@ -24,6 +24,7 @@ from nn.training import (
 )
 from nn.training.checkpoints import TrainingCheckpoints
 from nn.training.loop import run_steps
+from nn.training.short_queue import ShortQueue
 
 ADAMW = optax.adamw(1e-2, weight_decay=0.1)  # one object, so that the networks of this page share compiled steps
 HEAD = nnx.All(nnx.Param, nnx.PathContains("head"))
@@ -140,7 +141,7 @@ def test_the_loop_waits_for_the_device_only_where_it_records(progress, without_t
 
     def run_step(leaves, _):
         events.append("step")
-        return leaves, {"loss": Waited(events, events.count("step"))}
+        return {"loss": Waited(events, events.count("step"))}
 
     still = (jnp.zeros(2), (), ())
     choices = dict(put_back=lambda *state: None, checkpoint_directory=None, checkpoint_every=500, progress=progress)
@@ -278,6 +279,24 @@ def test_an_interrupt_leaves_the_weights_trained_so_far(steps_done):
         fit(model, Broken(batches(), steps_done, KeyboardInterrupt), optimizer=ADAMW, steps=20)
     if steps_done:
         fit(expected, batches(), optimizer=ADAMW, steps=steps_done)
+    assert_same_bits(leaves(model), leaves(expected))
+
+
+def test_so_does_one_that_comes_while_the_loop_waits_for_the_device(monkeypatch):
+    """Where it is most of the time, with steps under way whose input is given away."""
+    model, expected = restless(), restless()
+    waits, wait = [], jax.block_until_ready
+
+    def interrupted(results):
+        waits.append(results)
+        if len(waits) == 5:
+            raise KeyboardInterrupt
+        return wait(results)
+
+    monkeypatch.setattr(jax, "block_until_ready", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, batches(), optimizer=ADAMW, steps=20)
+    fit(expected, batches(), optimizer=ADAMW, steps=ShortQueue().size + 5)
     assert_same_bits(leaves(model), leaves(expected))
 
 
