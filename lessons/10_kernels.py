@@ -40,6 +40,7 @@ if hosted:
 
 # %%
 import math
+import statistics
 import time
 from functools import lru_cache, partial
 from itertools import product
@@ -72,13 +73,15 @@ _ = nn.training.enable_compilation_cache()
 #
 # First a stopwatch, `race`. On a CPU it counts the seconds that the processor's cores spend on *us*: two cores for a second are
 # two seconds. A clock on the wall would also count the time in which they work for others. On a GPU or TPU nobody counts that,
-# and the clock on the wall must do. `race` runs the programs in turns, throws the first round away, and keeps the shortest run
-# of each: whatever disturbs a run only makes it longer.
+# and the clock on the wall must do. `race` runs the programs in turns, throws the first round away, and keeps the middle one of
+# each program's times (the median): some runs are disturbed, and some look too short, for the count of a second core's time
+# lags behind. On a busy computer all may be disturbed. So what this lesson says about times it does not assert: `by_the_clock`
+# prints whether it was so. If it was not, run the cell again in a quiet moment.
 
 
 # %%
 def race(programs, x, *others, in_place=False):
-    """Seconds of the shortest run of each program on x and the others.
+    """Seconds that each program takes for x and the others, the median of its runs.
 
     in_place: the result takes the place of x, and is the next x. To ask for new memory may take longer than to fill it.
     """
@@ -92,7 +95,12 @@ def race(programs, x, *others, in_place=False):
             result = jax.block_until_ready(run(x, *others))  # JAX answers before it is done
             times[name].append(clock() - start)
             x = result if in_place else x
-    return {name: min(took[1:]) for name, took in times.items()}
+    return {name: statistics.median(took[1:]) for name, took in times.items()}
+
+
+def by_the_clock(holds, claim):
+    """Prints a claim about times, and whether they bear it out."""
+    print(f"{'measured here' if holds else 'NOT MEASURED HERE, run this cell again'}: {claim}")
 
 
 def in_groups(x, w, rows):
@@ -115,7 +123,7 @@ print(f"one by one takes {slowdown:.0f} times as long as all at once")
 
 one_by_one, at_once = (jax.jit(partial(in_groups, rows=rows))(inputs, weights) for rows in (1, INPUTS))
 assert jnp.allclose(one_by_one, at_once, atol=1e-2), "the same numbers"
-assert slowdown > 2, "the same operations, and at least twice the time"
+by_the_clock(slowdown > 2, "the same operations, and at least twice the time")
 
 # %% [markdown]
 # The operations are the same. What is not: one by one, the program reads all weights 128 times. They do not fit the small
@@ -136,7 +144,7 @@ bandwidth = 2 * 4 * NUMBERS / race({"add 1": lambda x: x + 1}, jnp.ones(NUMBERS)
 ridge = peak / bandwidth
 print(f"{peak / 1e9:.0f} billion operations and {bandwidth / 1e9:.1f} billion bytes a second")
 print(f"in the time in which one number of 4 bytes is moved, the machine could do {4 * ridge:.0f} operations")
-assert 4 * ridge > 2, "to add 1 keeps the arithmetic less than half busy"
+by_the_clock(4 * ridge > 2, "to add 1 keeps the arithmetic less than half busy")
 
 # %% [markdown]
 # So a program that does one operation for each number that it moves uses a small part of the machine. What counts is the
@@ -177,7 +185,7 @@ apart = 16 * chains[1]
 print(f"sixteen programs of one step each take {1e3 * apart:.0f} ms, {apart / chains[16]:.0f} times as long as one of 16 steps")
 assert math.isclose(moved[16], moved[1], rel_tol=0.01), "fused, sixteen steps move what one step moves"
 assert math.isclose(moved[1] * 2**20, 8 * NUMBERS, rel_tol=0.01), "each number once to and once fro"
-assert chains[16] < 8 * chains[1], "sixteen times the arithmetic, nowhere near sixteen times the time"
+by_the_clock(chains[16] < 8 * chains[1], "sixteen times the arithmetic, nowhere near sixteen times the time")
 
 # %% [markdown]
 # Sixteen programs of one step each let all numbers come and go sixteen times; one program of sixteen steps, once. So what a
@@ -385,7 +393,7 @@ growth = {name: needed[-1] / needed[-2] for name, needed in memory.items()}
 print(f"{lengths[-1]} tokens need, of the memory of {lengths[-2]},")
 for name, times in growth.items():
     print(f"{times:5.1f} times ({name})")
-arrays = queries, keys, values
+arrays = [jax.ShapeDtypeStruct((lengths[-1], 64), jnp.float32)] * 3  # as long as loops are: short ones are written out
 products = {name: str(jax.make_jaxpr(form)(*arrays)).count("dot_general[") for name, form in forms.items()}
 print(
     "products of matrices:", ", ".join(f"{products[name]} ({name})" for name in ("equation, slopes", "library's flash, slopes"))
