@@ -117,8 +117,8 @@ def flash_attention(
     form = attention_form(query, key, value, mask=mask, scale=scale, implementation=implementation, interpret=interpret)
     if form == "reference":
         return attention_reference(query, key, value, causal=causal, lengths=lengths, mask=mask, scale=scale)
-    shared, examples = query.shape[-2] // key.shape[-2], query.shape[0] if query.ndim > 3 else 1
-    one_by_one = form == "xla" and platform() == "cpu" and parts_for(examples, query, key, value) > 0
+    shared = query.shape[-2] // key.shape[-2]
+    one_by_one = form == "xla" and platform() == "cpu" and parts_for(_examples(query), query, key, value) > 0
     few = one_by_one and max(query.shape[-3] * shared, key.shape[-3]) <= FEW_ROWS
     call = Call(
         causal=causal,
@@ -177,8 +177,7 @@ def attention_form(
     def refused_by_pallas():
         from nn.kernels.blocks import refusals  # with Pallas, which takes a moment to import
 
-        examples = 1 if query.ndim == 3 else query.shape[0]  # of several axes of batch the first is split
-        refused = refusals(interpret, query, key, value, examples=examples)
+        refused = refusals(interpret, query, key, value, examples=_examples(query))
         if max(query.shape[-1], value.shape[-1]) > 128:
             refused["triton"] = refused["triton"] or "the registers of a GPU's program hold blocks of depth 128 at most"
         return refused
@@ -211,6 +210,11 @@ def attention_reference(
     weights = jnp.where(seen, jax.nn.softmax(jnp.where(seen, scores, jnp.finfo(exact).min)), 0)
     output = jnp.einsum("...hqk,...khd->...qhd", weights.astype(value.dtype), value, preferred_element_type=exact)
     return output.astype(value.dtype)
+
+
+def _examples(query: Queries) -> int:
+    """How many devices could share: of several axes of batch the first is split."""
+    return query.shape[0] if query.ndim > 3 else 1
 
 
 def _scale(query: Queries, scale: Scale | None) -> Scale:
