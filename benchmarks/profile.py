@@ -13,14 +13,16 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks import machine
 from benchmarks.process import ROOT
 
-STEPS = 3
+STEPS = 15
+"""Traced, as many as were trained before. In some of them memory is touched for the first time, hence the median of them."""
 LINES = 10
 """Rows of the table; what is below is summed up in one more."""
 
@@ -35,10 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name in options.workloads:
         with tempfile.TemporaryDirectory() as scratch:
+            # One arena of memory for all threads: what another thread takes over would be written to pages that are new to it.
+            memory = {"GLIBC_TUNABLES": f"{machine.MALLOC}:glibc.malloc.arena_max=1"}
             flags = {"XLA_FLAGS": f"--xla_dump_to={scratch}/dump --xla_dump_hlo_as_text"}
             child = "import sys; from benchmarks.profile import measure; measure(*sys.argv[1:])"
             command = [sys.executable, "-c", child, name, scratch]
-            subprocess.run(command, cwd=ROOT, env=machine.environment(1) | flags, check=True)
+            subprocess.run(command, cwd=ROOT, env=machine.environment(1) | memory | flags, check=True)
             found[name] = read(Path(scratch))
         print(table(name, found[name]), flush=True)
     path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
@@ -68,34 +72,44 @@ def read(folder: Path) -> dict[str, Any]:
     events = json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
     origin = origins(path.read_text() for path in (folder / "dump").glob("*after_optimizations.txt"))
     parts: dict[tuple[str, str], float] = defaultdict(float)
-    for (module, operation), microseconds in own_times(events).items():
-        parts[origin.get((module, operation), (kind_of(operation), "not known"))] += microseconds / 1e3 / STEPS
+    for (module, operation), runs in own_times(events).items():
+        parts[origin.get((module, operation), (kind_of(operation), "not known"))] += of_a_step(runs) / 1e3
     return {"parts": [[*part, milliseconds] for part, milliseconds in sorted(parts.items(), key=lambda item: -item[1])]}
 
 
-def own_times(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], float]:
-    """Microseconds of each (module, operation) of a trace, without those of the operations that ran inside of it.
+def of_a_step(runs: Sequence[float]) -> float:
+    """The median over steps of what an operation took in a step, where it may have run many times; else what it took of all."""
+    in_each, rest = divmod(len(runs), STEPS)
+    return sum(runs) / STEPS if rest else median(sum(runs[i : i + in_each]) for i in range(0, len(runs), in_each))
+
+
+def own_times(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[float]]:
+    """Microseconds of each run of each (module, operation) of a trace, one after the other, without those of the operations
+    that ran inside of it.
 
     Args:
       events: Chrome's trace events. Complete ones (`ph` X) of XLA have the names among their arguments; inside a loop's event
         lie those of its body, on the same thread.
     """
-    own: dict[tuple[str, str], float] = defaultdict(float)
     threads: dict[tuple[Any, Any], list[Mapping[str, Any]]] = defaultdict(list)
     for event in events:
         if event.get("ph") == "X" and "hlo_op" in event.get("args", {}):
             threads[event["pid"], event["tid"]].append(event)
+    runs: list[tuple[float, tuple[str, str], list[float]]] = []  # when it began, what, and its own time
     for thread in threads.values():
-        open_: list[tuple[float, tuple[str, str]]] = []
+        open_: list[tuple[float, list[float]]] = []
         for event in sorted(thread, key=lambda event: (event["ts"], -event["dur"])):
-            key = (event["args"].get("hlo_module", ""), event["args"]["hlo_op"])
             while open_ and open_[-1][0] <= event["ts"]:
                 open_.pop()
             if open_:
-                own[open_[-1][1]] -= event["dur"]
-            own[key] += event["dur"]
-            open_.append((event["ts"] + event["dur"], key))
-    return own
+                open_[-1][1][0] -= event["dur"]
+            own = [event["dur"]]
+            runs.append((event["ts"], (event["args"].get("hlo_module", ""), event["args"]["hlo_op"]), own))
+            open_.append((event["ts"] + event["dur"], own))
+    times: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for _, name, own in sorted(runs):
+        times[name] += own
+    return times
 
 
 def origins(programs: Iterable[str]) -> dict[tuple[str, str], tuple[str, str]]:

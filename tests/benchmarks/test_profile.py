@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.profile import direction, kind_of, origins, own_times, table
+from benchmarks.profile import STEPS, direction, kind_of, of_a_step, origins, own_times, table
 
 
 def event(name, start, length, thread=1):
@@ -18,7 +18,7 @@ def test_a_loop_has_only_the_time_that_its_body_leaves():
         event("dot.2", 100, 7),
     ]
     own = {name: time for (_, name), time in own_times(events).items()}
-    assert own == {"while.1": 40, "dot.2": 62, "add.3": 5}
+    assert own == {"while.1": [40], "dot.2": [30, 25, 7], "add.3": [5]}
 
 
 def test_threads_do_not_lie_inside_each_other_and_other_events_do_not_count():
@@ -28,7 +28,13 @@ def test_threads_do_not_lie_inside_each_other_and_other_events_do_not_count():
         {"ph": "M", "pid": 1},
         {"ph": "X", "pid": 1, "tid": 1, "ts": 0, "dur": 9},
     ]
-    assert {name: time for (_, name), time in own_times(events).items()} == {"a": 10, "b": 4}
+    assert {name: time for (_, name), time in own_times(events).items()} == {"a": [10], "b": [4]}
+
+
+def test_a_step_that_was_slow_for_once_does_not_count():
+    one_after_the_other = [2.0, 3.0] * (STEPS - 1) + [200.0, 300.0]
+    assert of_a_step(one_after_the_other) == 5
+    assert of_a_step([2.0 * STEPS]) == 2  # what does not run in every step is shared out
 
 
 def test_an_operation_is_traced_to_its_name_in_jax():
