@@ -10,9 +10,9 @@
 #
 # Two programs do the same multiplications, on the same machine, and return the same numbers. One of them takes many times as
 # long as the other. No trick of algebra is in it: what differs is how often a number is *fetched*. In this lesson you measure
-# the two limits of your own machine, count the bytes of a program by hand, and use the count: for a product in tiles, for an
-# attention that never stores its scores, and for the gradient of a convolution. At the end you read a **kernel**: a small
-# program that itself says what is fetched, and when.
+# the two limits of your own machine, count the bytes of a program by hand, and use the count: for a product made piece by
+# piece, for an attention that never stores its scores, and for the gradient of a convolution. At the end you read a **kernel**:
+# a small program that itself says what is fetched, and when.
 #
 # Needed: lessons 01 (jit), 05 (convolution) and 08 (attention). Time: about a minute to run on two cores. Seconds differ from
 # machine to machine, so what is claimed below are counts, and ratios so large that no machine should turn them round.
@@ -68,15 +68,21 @@ _ = nn.training.enable_compilation_cache()
 # %% [markdown]
 # ## The riddle
 #
-# A layer of 3072 × 3072 weights, and 128 inputs. They go through one by one, or eight at a time, or all at once.
-# Each weight meets each input exactly once, whatever the group.
+# A layer of 3072 × 3072 weights, and 128 inputs. They go through one by one, or eight at a time, or all at once. Each weight
+# meets each input exactly once, whatever the group. (`jax.lax.map(f, x)`, below, is a loop inside the program: `f` for one
+# entry of `x` after the other.)
 #
 # First a stopwatch, `race`. On a CPU it counts the seconds that the processor's cores spend on *us*: two cores for a second are
 # two seconds. A clock on the wall would also count the time in which they work for others. On a GPU or TPU nobody counts that,
-# and the clock on the wall must do. `race` runs the programs in turns, throws the first round away, and keeps the middle one of
-# each program's times (the median): some runs are disturbed, and some look too short, for the count of a second core's time
-# lags behind. On a busy computer all may be disturbed. So what this lesson says about times it does not assert: `by_the_clock`
-# prints whether it was so. If it was not, run the cell again in a quiet moment.
+# and the clock on the wall must do.
+#
+# `race` compiles first, so that compiling is not in the times: `jax.jit(f).lower(x)` writes the program down for arguments such
+# as `x`, and `.compile()` has **XLA**, the compiler behind `jit`, make machine code of it. Then it runs the programs in turns,
+# throws the first round away, and keeps the middle one of each program's times (the median): some runs are disturbed, and some
+# look too short, for the count of a second core comes late. On a busy computer all may be disturbed. So what this lesson says
+# about times it does not assert: `by_the_clock` prints whether it was so. If it was not, run the cell again in a quiet moment.
+# (`in_place` puts a result where its argument was. The argument's memory is given away, `donate_argnums`, and the argument
+# cannot be used again.)
 
 
 # %%
@@ -134,7 +140,8 @@ by_the_clock(slowdown > 2, "the same operations, and at least twice the time")
 #
 # A machine has two: how many **operations** it does in a second, and how many **bytes** it moves in a second between far memory
 # and near memory. Measure both on yours. For the first, a product of large matrices, the best-tuned program there is. For the
-# second, add 1 to a long array: each number comes, is touched once, and goes back.
+# second, add 1 to a long array: each number comes, is touched once, and goes back. (On a CPU our seconds are those of one core
+# at work, so these are limits of one core.)
 
 # %%
 NUMBERS = 2**24  # 64 MiB of float32
@@ -153,14 +160,16 @@ by_the_clock(4 * ridge > 2, "to add 1 keeps the arithmetic less than half busy")
 #
 # $$\min(P,\; I \cdot B).$$
 #
-# Drawn, it is a slope and a flat part: the **roofline** (Williams, Waterman and Patterson 2009). Under the slope bytes decide
-# and arithmetic is free; under the flat part it is the other way round.
+# Drawn, it is a slope and a flat part: the **roofline** (Williams, Waterman and Patterson 2009). They meet at $I = P / B$, the
+# bend (`ridge` in the code). Under the slope bytes decide and arithmetic is free; under the flat part it is the other way
+# round.
 #
 # Is arithmetic really free? Here are programs with any intensity that we like: they fetch a number, do $x \leftarrow a x + b$
 # so many times, and put it back. Sixteen steps are sixteen times the arithmetic of one step. And the bytes? As it is *written*,
 # each multiplication and each addition reads an array and makes a new one. But `jax.jit` **fuses** them: it makes one program
-# of many, in which the number in between stays where it is. XLA, the compiler behind `jit`, counts both for us
-# (`cost_analysis`), before it compiles and after.
+# of many, in which the number in between stays where it is. XLA counts the bytes for us (`cost_analysis`), of the program as it
+# is written and as it is compiled. It needs no numbers for that: `jax.ShapeDtypeStruct` stands for an array, and has only its
+# shape and dtype.
 
 
 # %%
@@ -189,12 +198,16 @@ by_the_clock(chains[16] < 8 * chains[1], "sixteen times the arithmetic, nowhere 
 
 # %% [markdown]
 # Sixteen programs of one step each let all numbers come and go sixteen times; one program of sixteen steps, once. So what a
-# compiler gains on element-by-element work is mostly bytes. (With more and more steps arithmetic decides at last. It is slower
-# here than in a product, for each step must wait for the one before it.)
+# compiler gains on element-by-element work is mostly bytes. (With more and more steps arithmetic decides at last. From 16 to 64
+# steps the time may even grow more than the arithmetic does. Each step must wait for the one before it, and a processor fills
+# such waits with other numbers' steps, which is harder the longer the chains are. That is the usual reason; our counts cannot
+# show it.)
 #
-# Now put the programs under the roof, and those of the riddle with them. Their bytes can be counted on paper: inputs in
-# groups of $r$ read all weights $128 / r$ times. `matmul_intensity` does that count for any product in tiles; a group of $r$
-# inputs is a tile of $r$ rows and all columns.
+# Now put the programs under the roof, and those of the riddle with them. Their bytes can be counted on paper: inputs in groups
+# of $r$ read all weights $128 / r$ times; each input comes once, and each result goes once. `matmul_intensity` does that count
+# for a result that is made in pieces, or **tiles**, of some rows and some columns; a group of $r$ inputs is a tile of $r$ rows
+# and all columns. Softmax is there, too. We give it five operations for each number: compare, subtract, exponential, add,
+# divide.
 
 # %%
 points = {f"{count} step{'s' * (count > 1)}": (2 * count / 8, 2 * count * NUMBERS / took) for count, took in chains.items()}
@@ -227,21 +240,28 @@ for name, (intensity, speed) in points.items():
 assert points["128 at a time"][0] > 20 * points["1 at a time"][0]
 
 # %% [markdown]
-# Read it from the left. What lies left of the bend cannot be made faster by better arithmetic, only by moving less. What lies
-# well *under* the roof wastes something else: softmax, for one, needs exponentials, which are many operations each, and visits
-# its rows more than once. A point a little above the roof is not magic: some of its numbers were still near from the run
+# Read it from the left. What lies left of the bend and close to the roof cannot be made faster by better arithmetic, only by
+# moving less. What lies well *under* the roof wastes something else: softmax, for one, needs exponentials, which are many
+# operations each (we counted one), and visits its rows more than once. The picture says how much is wasted, and not why: that
+# takes another measurement. A point a little above the roof is not magic: some of its numbers were still near from the run
 # before, or the roof was measured at a worse moment.
 #
 # ## A tile by hand
 #
 # The product of two matrices is the best case there is: $2n^3$ operations on $3n^2$ numbers. But not if you take it as it is
-# defined, one result after another: each result reads a row and a column, $2n$ numbers for $2n$ operations. So make a
-# **tile** of the result at a time, $r \times c$ sums. A tile needs $r$ rows of $x$ and $c$ columns of $w$, and each number
-# that is fetched is used $c$ times, or $r$ times.
+# defined, one result after another: each result reads a row and a column, $2n$ numbers for $2n$ operations. So make a tile of
+# the result at a time, $r \times c$ sums. A tile needs $r$ rows of $x$ and $c$ columns of $w$, and each number that is fetched
+# is used $c$ times, or $r$ times. In all, $x$ is read $n / c$ times, $w$ is read $n / r$ times, and each result is written
+# once. With 4 bytes a number, the operations for each byte are
+#
+# $$I = \frac{2 n^3}{4\,(n^3 / c + n^3 / r + n^2)}.$$
+#
+# That is `matmul_intensity`. A square tile of side $r$ has about $r / 4$ operations a byte: twice the side, twice the
+# intensity.
 #
 # Do not take our word. Python has a small memory that forgets what was not used for longest: `lru_cache`, the way that caches
-# of machines work, roughly. Let it hold 90 numbers, multiply two 48 × 48 matrices through it, and count what has to come from
-# far, and compare that with `matmul_intensity`.
+# of machines work, roughly. Let it hold 90 numbers, multiply two 48 × 48 matrices through it, count what has to come from far,
+# and compare that with the formula.
 
 
 # %%
@@ -266,9 +286,9 @@ for side in (1, 2, 4, 8):
 assert counted[12] > counted[2], "too large a tile does not fit, and is no better than a tiny one"
 
 # %% [markdown]
-# The count is the formula, to the last number, as long as the tile fits: an $8 \times 8$ tile has 64 sums, and needs 8
-# numbers of each matrix at a time. The $12 \times 12$ tile has 144 sums and does not fit. Each sum is thrown out before it is
-# needed again. Whoever writes a kernel looks for the largest tile that fits, and every near memory has a size of its own.
+# The count is the formula, to the last number, as long as the tile fits: an $8 \times 8$ tile has 64 sums, and needs 8 numbers
+# of each matrix at a time, 80 in all. The $12 \times 12$ tile has 144 sums and does not fit. Each sum is thrown out before it
+# is needed again. Whoever writes a kernel looks for the largest tile that fits, and every near memory has a size of its own.
 #
 # With arrays, a tile is a sum of products of slices: some rows of $x$, some columns of $w$, and a piece of the steps $s$ at a
 # time. `nn.kernels.tiles.tiled_matmul` has three loops and nothing else. (It is there to be read. `jnp.matmul` runs tiles that
@@ -294,7 +314,8 @@ assert jnp.allclose(tiled_matmul(x, w, tile=(16, 16, 8)), x @ w, atol=1e-2), "50
 #
 # So carry three things along a row: the largest score so far, $m$; the sum of exponentials, $z$; and the sum of exponentials
 # times values, $a$. When a larger score comes, both sums shrink by one factor (Milakov and Gimelshein 2018). At the end, $a /
-# z$ is the attention.
+# z$ is the attention. `meet` is one such step. The table follows one query that meets six keys, two at a time. (The library's
+# step is `online_softmax`; the cell compares the two.)
 
 
 # %%
@@ -327,9 +348,11 @@ assert jnp.isinf(jnp.exp(row)).any(), "and without taking m off, e to the power 
 # %% [markdown]
 # ## Flash attention
 #
-# That is all there is to it (Dao et al. 2022). Take a block of queries; meet the keys block by block; divide at the end. Ask
-# the compiler how much memory each form needs beside its arguments and its result: `memory_analysis` says so before anything
-# runs. We ask for the **slopes**, too, which training needs: the gradient for queries, keys and values.
+# That is all there is to it (Dao et al. 2022). Take a block of queries; meet the keys block by block; divide at the end. In the
+# code `map` goes over blocks of queries, and `scan` over blocks of keys. Ask the compiler how much memory each form needs
+# beside its arguments and its result: `memory_analysis` says so before anything runs. We ask for the **slopes**, too, which
+# training needs: the gradient for queries, keys and values. At the end the cell counts products of matrices: `jax.make_jaxpr`
+# lists the operations that JAX has noted down for a function, its **jaxpr**, and `dot_general` is a product.
 
 
 # %%
@@ -400,14 +423,16 @@ print(
 )
 
 # %% [markdown]
-# The equation needs four times the memory for twice the length. Ours hardly grows. But look at its *slopes*: they are back at
-# four times! Reverse mode keeps what each step of the loop did, and so all scores are stored after all, only in pieces.
+# The equation needs four times the memory for twice the length. Ours hardly grows. But look at its *slopes*: they grow nearly
+# fourfold again, and need about as much as the equation's! Reverse mode keeps what each step of the loop did, and so all scores
+# are stored after all, only in pieces.
 #
 # The library's backward pass is written by hand. It keeps one number for each row, $L = m + \log z$, and makes the weights
-# again when they are needed, piece by piece: $p = e^{s - L}$. That is one product of matrices more, seven instead of six, and
-# far fewer bytes. Left of the bend of the roof, arithmetic is what there is too much of. You will find the same trade,
-# computing again what could have been stored, wherever memory is short. (At 512 tokens its curve starts
-# higher: so few blocks are written out without a loop on a CPU, and each block of queries meets all keys at once.)
+# again when they are needed, piece by piece: $p = e^{s - L}$. That is one product of matrices more, seven instead of six (two
+# of them forward), for less than a tenth of the memory at the greatest length. Whether it saves time, too, depends on the
+# machine; we did not time it here. You will find the same trade, computing again what could have been stored, wherever memory
+# is short. (At 512 tokens its curve starts higher: so few blocks are written out without a loop on a CPU, and each block of
+# queries meets all keys at once.)
 
 # %%
 assert growth["equation"] > 3 and growth["equation, slopes"] > 3, "memory like the square of the length"
@@ -421,17 +446,19 @@ assert 4096**2 * 8 * 4 == 512 * 2**20, "the scores of 4096 tokens and 8 heads"
 # ## The gradient of a convolution
 #
 # A convolution of 3 × 3 windows from $C$ to $O$ channels (lesson 05) is a product in disguise: write the nine pixels of each
-# window into one row of a long matrix, $9C$ wide, and multiply it with the kernel. The kernel's gradient is then the product
-# of the same long matrix, turned, with the slopes $g$ of the result:
+# window into one row of a long matrix, $9C$ wide, and multiply it with the kernel $W$. (A convolution's kernel is its weights.
+# The kernel of this lesson's title is a program. The word has both meanings.) The gradient of a loss $\ell$ for $W$ is then the
+# product of the same long matrix, turned, with $g$, the slopes of $\ell$ for the convolution's result:
 #
 # $$\frac{\partial \ell}{\partial W} = \sum_{\text{images}}\ \sum_{\text{places}} \text{window}^\top g.$$
 #
 # A small result, of very long matrices! Written down, the windows are nine times as large as the images, for each pixel stands
 # in nine of them. XLA's own form does not write them down. It says: this sum is a convolution, too, with the slopes for a
-# window. That window is as large as the whole image, which is not what XLA's programs for a CPU were tuned for.
+# window. That window is as large as the whole image, as the jaxpr shows. Is it a good form? A question for the clock.
 #
-# **Cache blocking** takes the best of both: make the windows of *one image*, which are few enough for a near memory, multiply,
-# add the product to the sum, and forget them.
+# **Cache blocking** stands between the two: make the windows of *one image*, which are few enough for a near memory, multiply,
+# add the product to the sum, and forget them. Which is the quickest? (`jax.vjp(f, W)`, in the code, is what `jax.grad` is made
+# of: it gives $f(W)$, and a function that turns $g$ into the gradient for $W$.)
 
 
 # %%
@@ -481,11 +508,13 @@ for name, run in gradients.items():
 assert extra["windows of 64 at a time"] > 2.5 * extra["windows of 1 at a time"], "all windows at once are what is large"
 
 # %% [markdown]
-# All windows at once need by far the most memory. In blocks, most of what is left is copies that XLA makes of the images and
-# of $g$. The times depend on the machine more than anything else in this lesson, so look at yours, and claim nothing from them
-# for another. The library's `conv` takes blocks for large batches on a CPU, where they were measured to be quicker, and leaves
-# the choice to XLA elsewhere: on a GPU or a TPU a loop over small blocks would keep most of the chip waiting. That is why
-# `nn.kernels` chooses by platform.
+# All windows at once need by far the most memory. In blocks of one image, most of what is left is copies that XLA makes of the
+# images and of $g$. The times depend on the machine more than anything else in this lesson, so look at yours, and claim nothing
+# from them for another. They depend on the size, too: XLA's own may be the quickest for these 64 images, and by far not for 128
+# (make it so, in the cell above, and see). The library's `conv` takes blocks for large batches on a CPU, because they were
+# quicker for most of those that were measured; such a choice has to be measured again with each new machine and compiler.
+# Elsewhere it leaves the choice to XLA: on a GPU or a TPU a loop over small blocks would keep most of the chip waiting. That is
+# why `nn.kernels` chooses by platform.
 #
 # ## A kernel, line by line
 #
@@ -526,8 +555,8 @@ assert jnp.allclose(softmax(some_rows, implementation="mosaic", interpret=True),
 #   *blocks*, not in rows: program 2 has block (2, 0), which begins at row 32.
 # - The last block sticks out of the array by 14 rows. What is read there is anything; what is written there is thrown away. No
 #   row looks at another one, so it does no harm. (In a sum over *rows* it would.)
-# - `interpret=True`: XLA runs the programs one after the other on any machine, slowly. It is for finding errors, not for
-#   speed.
+# - `interpret=True`: XLA runs the programs one after the other on any machine, slowly. It is for finding errors, not for speed.
+#   (`implementation="mosaic"` names the library's own kernel, by the part of Pallas that makes programs for a TPU.)
 #
 # A row is read once and written once: 8 bytes a number, and the kernel says so itself. The equation's form is fused by XLA, as
 # well as it sees fit. Which program has which block? Let each write its own number:
@@ -549,7 +578,7 @@ print(np.array2string(np.asarray(numbers), formatter={"int": "{:02d}".format}))
 assert numbers[2, 4] == 11, "row 2 and column 4 are in the block of program (1, 1)"
 
 # %% [markdown]
-# Without `interpret` the same kernel is compiled for a TPU. You need not have one to try: `jax.export` makes the program for a
+# Without `interpret` the same kernel is for a TPU. You need not have one to try: `jax.export` translates a program for a
 # platform that is not there.
 
 # %%
@@ -559,9 +588,10 @@ print(f"{len(program):,} characters, with {program.count('@tpu_custom_call')} ke
 assert program.count("@tpu_custom_call") == 1
 
 # %% [markdown]
-# That shows that it has a form that a TPU takes, and nothing about its speed. The library's Pallas kernels were tested in the
-# same way, interpreted and compiled for machines that were not there; they have never run on a real one, and until they have,
-# `nn.kernels` leaves the choice to XLA unless you name a form. A kernel that was not measured is a guess.
+# That shows that JAX can translate the kernel, and nothing about its speed; a TPU's own compiler has not seen it yet. The
+# library's Pallas kernels went one step further: they were run interpreted, and compiled for machines that were not there. They
+# have never run on a real one, and until they have, `nn.kernels` leaves the choice to XLA unless you name a form. A kernel that
+# was not measured is a guess.
 #
 # So: *why does the same arithmetic take many times as long?* Because numbers are fetched again that could have been kept. Count
 # the bytes before you look at the operations. Then keep what is near while it is near: by fusing, by tiles, by carrying a
@@ -572,8 +602,8 @@ assert program.count("@tpu_custom_call") == 1
 # 1. Let the riddle's weights be 256 × 256, and the inputs 8192. How much slower is one by one now? Where do the weights live?
 # 2. In `fetched`, swap the loops: let `s` run outermost, and the tiles within it. What stays near now, what does not, and
 #    which count do you expect for tiles of 8 × 8?
-# 3. Put `jax.checkpoint` around `step` in `flash`. What becomes of the memory of its slopes, and why is it still not the
-#    library's?
+# 3. Put `jax.checkpoint` around `step` in `flash`: of each step only what goes in is kept, and the rest is computed again on
+#    the way back. What becomes of the memory of its slopes, and why is it still not the library's?
 #
 # **Exercise:** write `matmul_intensity`, `tiled_matmul`, `online_softmax` and `logsumexp` (a Pallas kernel) yourself. In the
 # folder of the course, `python -m exercises next` says where to begin, and `python -m pytest exercises/10_kernels` tests what
