@@ -106,14 +106,15 @@ except RuntimeError as error:
 #
 # ## Where an array lies
 #
-# Devices stand in a **mesh**: a grid whose axes have names. Ours has the axes `data` and `model`. A `PartitionSpec` says for
-# each axis of an array over which axis of the mesh it is split; where it says nothing, the array is whole on all of them. Mesh
-# and spec together are a `NamedSharding`. `jax.device_put` lays an array out so: what one device then has of it is a **shard**,
-# and an array that is whole on every device is **replicated**. (`AxisType.Auto` leaves it to XLA how results in between are
-# split.)
+# Devices stand in a **mesh**: a grid whose axes have names. Ours has the axes `data`, over which batches will be split, and
+# `model`, over which weights will be. A `PartitionSpec` says for each axis of an array over which axis of the mesh it is split;
+# where it says nothing, the array is whole on all of them. Mesh and spec together are a `NamedSharding`. `jax.device_put` lays
+# an array out so: what one device then has of it is a **shard**, and an array that is whole on every device is **replicated**.
+# (`AxisType.Auto` leaves it to XLA how results in between are split.)
 #
-# Draw which device has which part of an array of 8 rows and 16 columns. The last picture splits over one axis of a mesh that
-# has two: there each part lies on several devices.
+# Draw which device has which part of an array of 8 rows and 16 columns. The numbers are those of the devices; below and at the
+# side stands the axis of the mesh that splits. The last picture splits over one axis of a mesh that has two: there each part
+# lies on several devices.
 
 # %%
 count = len(devices)
@@ -205,7 +206,9 @@ assert gaps["8 parts of 8"] < 1e-6 < gaps["parts of 50, 7 and 7"], "equal parts,
 #
 # `jax.shard_map` takes a function that is written *for one device*, and runs it on all of them, each with its part. Inside,
 # devices can talk: `jax.lax.pmean(x, "data")` is the mean of everyone's `x` along the axis `data`, and everybody gets it. That
-# is an **all-reduce**. It is the only line that would not stand in a program for one device.
+# is an **all-reduce**. It is the only line that would not stand in a program for one device. Around it, `in_specs` says how the
+# arguments are cut (the params not at all, the batch along `data`), and `out_specs` how the results are put together (they are
+# whole already). The library's `data_parallel_step` is the same step; the cell compares the two, and then leaves the line out.
 
 # %%
 seen = []
@@ -291,8 +294,10 @@ print(f"along the way the two differ by at most {abs(ones / eights - 1).max():.1
 assert np.allclose(ones, eights, rtol=1e-2), "one training, not two"
 
 # %% [markdown]
-# So eight devices do not learn better, nor worse: they take the same steps. One thing you have to see to yourself: the devices
-# have to divide the batch. Where they do not, `fit` gives all of it to each of them:
+# So eight devices do not learn better, nor worse: they take the same steps. The points on the right stay within a few
+# roundings, on a CPU: the same numbers were added in another order. (A logarithmic axis has no zero, so where the two losses
+# are equal the point is put at 1e-9.) One thing you have to see to yourself: the devices have to divide the batch. Where they
+# do not, `fit` gives all of it to each of them:
 
 # %%
 wanted = 60
@@ -304,7 +309,8 @@ for examples in (64, wanted, count * max(1, wanted // count)):
 # The numbers are right, and each device does the work of all. So write `count * max(1, wanted // count)`, with `count` from
 # `jax.device_count()`, and the same program fits one chip, four or eight.
 #
-# What eight devices *could* do is take the same steps sooner, or take larger batches. Did they take them sooner, here?
+# What eight devices *could* do is take the same steps sooner, or take larger batches. Did they take them sooner, here? Time a
+# step of two layers of 1024 × 1024 weights, with 512 examples.
 
 # %%
 big = {"x": jnp.ones((512, 1024)), "y": jnp.ones((512, 1024)) / 1024}
@@ -325,11 +331,13 @@ print(f"devices that are real: {several and jax.default_backend() != 'cpu'}; cor
 # If your devices are virtual, this says nothing about chips. The same cores do the work of all, update eight copies of the
 # weights instead of one, and add eight gradients. We use virtual devices to see that a program is *right*, and to count. How
 # much quicker eight real chips are depends on what they send, and this we can count without them. (As many devices as cores can
-# be quicker than one: a core each, and half the batch, or a quarter. `nn.training.cores_as_devices()` is for that.)
+# be quicker than one: a core each, and half the batch, or a quarter. `nn.training.cores_as_devices()` is for that, and
+# `benchmarks/README.md` has its times.)
 #
 # ## What is sent, and when
 #
-# The compiled program says so. Here are the lines of the step above in which devices talk:
+# The compiled program says so. Here are the lines of the step above in which devices talk. Such an exchange is called a
+# **collective**, and `collective_bytes` adds up the bytes that go into them:
 
 
 # %%
@@ -359,7 +367,8 @@ assert count == 1 or collective_bytes(found) == collective_bytes(program)
 # there `batch` is all of it, only laid out in parts, and XLA puts in the same sum. `fit` does that.
 #
 # We count what a device puts into the sum. On a ring of $n$ devices (they stand in a circle, and each talks to its neighbour)
-# it sends $2 (n - 1) / n$ times that: never more than twice.
+# it sends $2 (n - 1) / n$ times that: never more than twice. (Cut the array into $n$ pieces. In $n - 1$ turns each device
+# passes one piece on, and the next adds its own; in $n - 1$ more the sums go round.)
 #
 # There is another way to split. **Tensor parallel** cuts the *network*. Take two dense layers in a row, `up` and `down`, with
 # 512 hidden units between them, and eight devices: the one that has the hidden units 0 to 63 has the columns 0 to 63 of `up`
@@ -446,24 +455,26 @@ if count > 1:
     print("both send the same:", " or ".join(f"at {crossing:.0f} {label}" for label, crossing in crossings.items()))
 
 # %% [markdown]
-# Neither sends less: the lines cross (at the dashed line). With the batch split, a block sends its gradients, 2 × 256 × hidden
-# numbers, whatever the batch. With the network split, the four blocks send seven arrays of examples × 256, whatever the hidden
-# width: one sum a block forward and one backward, but nobody needs the gradient of the first block's input. So split the batch
-# where batches are large and the network is small; split the network where it is large, or does not fit on one chip. Large
-# trainings do both, one along each axis of a mesh: `nn.training.partition` and `fit` do that.
+# Neither always sends less: the lines cross (at the dashed line). With the batch split, a block sends its gradients, 2 × 256 ×
+# hidden numbers, whatever the batch. With the network split, the four blocks send seven arrays of examples × 256, whatever the
+# hidden width: one sum a block forward and one backward, but nobody needs the gradient of the first block's input. With 512
+# hidden units that is 4 · 2 · 256 · 512 numbers against 7 · 256 · examples: equal at 585. So split the batch where batches are
+# large and the network is small; split the network where it is large, or does not fit on one chip. Large trainings do both, one
+# along each axis of a mesh: `nn.training.partition` and `fit` do that.
 #
-# When matters as much as how much. The all-reduce of data parallel needs no layer to wait: it can be sent while the backward
-# pass goes on, and only the update waits for it. The sums of tensor parallel stand *between* layers, forward and backward:
-# nobody can go on before each of them is done, so they need the fastest wires.
+# When matters as much as how much. The all-reduce of data parallel needs no layer to wait: gradient by gradient, it can be sent
+# while the backward pass goes on, and only the update waits for it. (Above, XLA has put all gradients into one exchange, which
+# must wait for the last of them.) The sums of tensor parallel stand *between* layers, forward and backward: nobody can go on
+# before each of them is done, so they need the fastest wires.
 #
 # ## One chip, four, sixteen
 #
 # XLA also compiles for chips that are not here. `python -m benchmarks.scaling` compiled training steps of the library's own
-# models for TPU v5e chips, with Adam, and read the same counts from the programs. Each part of the batch has the same size (in
-# the third row of each network, and the sixth of the GPT, twice that), so more chips take larger batches. `held` are the
-# weights, Adam's memory and the batch; `beside` is what a step needs there on top for a while, the activations above all: much
-# for the ResNet, none for the MLP. (XLA arranges each program anew, so that equal work need not take equal room beside.) The
-# table that it wrote lies beside it:
+# models for TPU v5e chips, with Adam, and read the same counts from the programs. Each part of the batch has the same size, 128
+# images or 8 texts (twice that where the batch is 1024, 64 or 16), so more chips take larger batches. `held` are the weights,
+# Adam's memory and the batch; `beside` is what a step needs there on top for a while, the activations above all: much for the
+# ResNet, none for the MLP. (XLA arranges each program anew, so that equal work need not take equal room beside.) The table that
+# it wrote lies beside it:
 
 # %%
 scaling = json.loads((root / "benchmarks" / "scaling.json").read_text(encoding="utf-8"))
@@ -501,7 +512,8 @@ assert gpt[4, 4, 32]["sent"] == gpt[1, 4, 8]["sent"] + gpt[4, 1, 32]["sent"] - m
 # A jitted function is compiled for each *shape* that it meets. Text has any length. The cure is **buckets**: a few lengths that
 # arrays may have, and each text is filled up with padding to the next of them. The price is work on padding (up to nearly half
 # of it where buckets double, and more below the smallest), and the padding has to be masked, so that it counts for nothing.
-# Count how often Python traces a function, which is how often it is compiled, for 64 lengths:
+# Count how often Python traces a function, which is how often it is compiled, for 64 lengths. The function is a stand-in for a
+# network, a mean over the tokens of a text; `pad_to_bucket` gives the padded tokens and how many of them count:
 
 
 # %%
@@ -539,8 +551,9 @@ assert programs == 64 and few == len(buckets)
 # The **host** is the computer that runs Python. A call of a jitted function returns there *before* it is done. Python goes on,
 # prepares the next batch, queues the next step; the device need not idle, as long as batches are ready sooner than steps are
 # done. Until a line needs a number: `float(loss)`, `print(loss)`, `if loss < best`. Then Python waits for the device, and after
-# that the device waits for Python. Let the batches take some time to prepare, and train twice: once as it comes to mind, and
-# once with a loop that fetches ten losses in one go. `training_loop` is that loop; `fit` works in the same way.
+# that the device waits for Python. Let the batches take some time to prepare (here they sleep), and train twice: once as it
+# comes to mind, and once with a loop that fetches ten losses in one go. `training_loop` is that loop; `fit` works in the same
+# way.
 
 # %%
 matrix = jnp.eye(700) * 0.9
@@ -631,11 +644,11 @@ figure.legend(patches, colours, ncols=3, loc="outside lower center")
 plt.show()
 
 # %% [markdown]
-# With `float` at each step preparing and computing take turns, and whoever is not at work waits for the other. Fetched
-# together, batches are prepared while the device computes, and Python waits once for all six. Above each picture stands what
-# the rule gives for 20 batches, with a wait every ten in the lower one: compare it with your clock. How much there is to save
-# depends on the machine: at most half, where both take the same time (with a single chip, this lesson runs on the CPU). On
-# eight chips it is eight that wait.
+# With `float` at each step preparing and computing take turns, and whoever is not at work waits for the other (grey: Python;
+# white: the device). Fetched together, batches are prepared while the device computes, and Python waits once for all six. Above
+# each picture stands what the rule gives for 20 batches, with a wait every ten in the lower one: compare it with your clock.
+# How much there is to save depends on the machine: at most half, where both take the same time. On eight chips it is eight that
+# wait.
 #
 # ## Trap 3: a tracer that leaks
 #
