@@ -410,6 +410,8 @@ _, axis = plt.subplots(figsize=(8.4, 4.0))
 figures.plot_curves(
     curves, axis=axis, xlabel="tokens", ylabel="MiB", title="Memory beside arguments and result, one head", logx=True, logy=True
 )
+axis.set_yticks(ticks := (0.25, 1, 4, 16, 64), [f"{tick:g}" for tick in ticks])
+axis.minorticks_off()
 plt.show()
 
 growth = {name: needed[-1] / needed[-2] for name, needed in memory.items()}
@@ -487,8 +489,8 @@ def blocked_gradient(images, g, block):
     return total.reshape(3, 3, images.shape[-1], -1)
 
 
-images = jax.random.normal(jax.random.key(5), (64, 28, 28, 32))
-g = jax.random.normal(jax.random.key(6), (64, 28, 28, 64)) / 100
+images = jax.random.normal(jax.random.key(5), (128, 28, 28, 32))
+g = jax.random.normal(jax.random.key(6), (128, 28, 28, 64)) / 100
 xla_gradient = partial(gradient, partial(convolve_reference, strides=(1, 1), pads=((1, 1), (1, 1))))
 (*_, last) = [step for step in jax.make_jaxpr(xla_gradient)(images, g).eqns if step.primitive.name == "conv_general_dilated"]
 sides = [last.invars[1].aval.shape[axis] for axis in last.params["dimension_numbers"].rhs_spec[2:]]
@@ -496,7 +498,7 @@ print(f"images {images.nbytes / 2**20:.0f} MiB, windows {windows(images).nbytes 
 assert sides == [28, 28], "the window of XLA's own form is the whole image"
 
 gradients = {"XLA's own": xla_gradient}
-gradients |= {f"windows of {count} at a time": partial(blocked_gradient, block=count) for count in (64, 8, 1)}
+gradients |= {f"windows of {count} at a time": partial(blocked_gradient, block=count) for count in (len(images), 8, 1)}
 gradients |= {"the library's": partial(gradient, conv)}
 gradient_seconds, extra = race(gradients, images, g), {}
 print(f"\n{'':26} milliseconds   MiB beside arguments and result")
@@ -505,16 +507,15 @@ for name, run in gradients.items():
     extra[name] = compiled.memory_analysis().temp_size_in_bytes / 2**20
     print(f"{name:26} {1e3 * gradient_seconds[name]:12.0f} {extra[name]:14.1f}")
     assert jnp.allclose(compiled(images, g), xla_gradient(images, g), atol=1e-2)
-assert extra["windows of 64 at a time"] > 2.5 * extra["windows of 1 at a time"], "all windows at once are what is large"
+assert extra[f"windows of {len(images)} at a time"] > 2.5 * extra["windows of 1 at a time"], "all windows at once are large"
 
 # %% [markdown]
 # All windows at once need by far the most memory. In blocks of one image, most of what is left is copies that XLA makes of the
 # images and of $g$. The times depend on the machine more than anything else in this lesson, so look at yours, and claim nothing
-# from them for another. They depend on the size, too: XLA's own may be the quickest for these 64 images, and by far not for 128
-# (make it so, in the cell above, and see). The library's `conv` takes blocks for large batches on a CPU, because they were
-# quicker for most of those that were measured; such a choice has to be measured again with each new machine and compiler.
-# Elsewhere it leaves the choice to XLA: on a GPU or a TPU a loop over small blocks would keep most of the chip waiting. That is
-# why `nn.kernels` chooses by platform.
+# from them for another. They depend on the size, too: make them 64 images, in the cell above, and XLA's own may be the
+# quickest. The library's `conv` takes blocks for large batches on a CPU, because they were quicker for most of those that were
+# measured; such a choice has to be measured again with each new machine and compiler. Elsewhere it leaves the choice to XLA: on
+# a GPU or a TPU a loop over small blocks would keep most of the chip waiting. That is why `nn.kernels` chooses by platform.
 #
 # ## A kernel, line by line
 #

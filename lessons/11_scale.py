@@ -287,7 +287,9 @@ axis.legend()
 ones, eights = (np.array(history["loss"]) for history in histories.values())
 beside.plot(histories["one device"]["step"], np.maximum(abs(ones / eights - 1), 1e-9), "o", markersize=4)  # 0 has no place
 beside.axhline(2**-24, color="0.4", linewidth=1, linestyle="--")  # what rounding one number to float32 may change
-beside.set(xlabel="step", yscale="log", title="Difference / loss (dashed: one rounding; 1e-9: none)", ylim=(5e-10, None))
+for height, name in ((2**-24, " one rounding"), (1e-9, " no difference")):
+    beside.text(1, height, name, transform=beside.get_yaxis_transform(), va="center", fontsize="small", color="0.3")
+beside.set(xlabel="step", ylabel="difference / loss", yscale="log", title="How far apart they are", ylim=(5e-10, None))
 plt.show()
 print(f"after 150 steps the loss is {ones[-1]:.4f} and {eights[-1]:.4f}")
 print(f"along the way the two differ by at most {abs(ones / eights - 1).max():.1e} of the loss")
