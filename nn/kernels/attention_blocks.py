@@ -13,6 +13,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from nn.kernels.products import wide_product
 from nn.kernels.sweeps import Sweep, blocks_at, joined, over_heads
 
 State = tuple[Float[Array, "rows 1"], Float[Array, "rows 1"], Float[Array, "rows value_depth"]]
@@ -47,7 +48,7 @@ class Call:
 
 def _scores(call, row_block, key_block, length, q, k):
     """Q Kᵀ · scale of two blocks, minus infinity where a key is not to be seen: behind the first `length`, or too late."""
-    s = _product(q, k, 1, 1) * call.scale
+    s = wide_product(q, k, over=(1, 1)) * call.scale
     key = key_block * call.keys + lax.broadcasted_iota(jnp.int32, s.shape, 1)
     seen = key < length
     if call.causal:
@@ -68,12 +69,6 @@ def _rows_seeing(call, key_block, length, blocks):
     first = lax.div(key_block * (call.keys * call.shared), np.int32(call.rows)) if call.causal else np.int32(0)
     real = (key_block * call.keys < length).astype(jnp.int32)  # a `where` of two numbers is what Triton's compiler rejects
     return first, blocks * real
-
-
-def _product(a, b, axis_of_a, axis_of_b):
-    """The product of two matrices over one axis of each, summed in float32 or better."""
-    over = (((axis_of_a,), (axis_of_b,)), ((), ()))
-    return lax.dot_general(a, b, over, preferred_element_type=jnp.promote_types(a.dtype, jnp.float32))
 
 
 def zeros(*like):
@@ -107,7 +102,7 @@ def online_softmax(state: State, scores: Float[Array, "rows keys"], values: Floa
     m, z, a = state
     largest = jnp.maximum(m, scores.max(1, keepdims=True))
     p, shrink = jnp.exp(scores - largest), jnp.exp(m - largest)
-    return largest, z * shrink + p.sum(1, keepdims=True), a * shrink + _product(p.astype(values.dtype), values, 1, 0)
+    return largest, z * shrink + p.sum(1, keepdims=True), a * shrink + wide_product(p.astype(values.dtype), values)
 
 
 def forward_step(call, i, j, length, state, own, other):
@@ -128,21 +123,21 @@ def _weights_and_gradients(call, row_block, key_block, length, rows, keys):
     """p and ds of a block of rows (q, g, L, D) and a block of keys (k, v)."""
     (q, g, L, D), (k, v) = rows, keys
     p = jnp.exp(_scores(call, row_block, key_block, length, q, k) - L)
-    ds = p * (_product(g, v, 1, 1) - D) * call.scale
+    ds = p * (wide_product(g, v, over=(1, 1)) - D) * call.scale
     return p.astype(q.dtype), ds.astype(q.dtype)
 
 
 def rows_step(call, i, j, length, state, own, other):
     """dQ of a block of rows, after it has met one more block of keys."""
     _, ds = _weights_and_gradients(call, i, j, length, own, other)
-    return (state[0] + _product(ds, other[0], 1, 0),)
+    return (state[0] + wide_product(ds, other[0]),)
 
 
 def keys_step(call, i, j, length, state, own, other):
     """dK and dV of a block of keys, after it has met one more block of rows."""
     (dk, dv), (q, g, _, _) = state, other
     p, ds = _weights_and_gradients(call, j, i, length, other, own)
-    return dk + _product(ds, q, 0, 0), dv + _product(p, g, 0, 0)
+    return dk + wide_product(ds, q, over=(0, 0)), dv + wide_product(p, g, over=(0, 0))
 
 
 def in_dtype_of_own(state, own):
@@ -175,8 +170,8 @@ def all_gradients(call, lengths, rows, keys):
                 q, g, *_ = others = blocks_at(rows, i, call.rows)
                 p, ds = _weights_and_gradients(call, i, j, length, others, (k, v))
                 (here,) = blocks_at((dq,), i, call.rows)
-                dq = lax.dynamic_update_slice_in_dim(dq, here + _product(ds, k, 1, 0), i * call.rows, 0)
-                return dq, dk + _product(ds, q, 0, 0), dv + _product(p, g, 0, 0)
+                dq = lax.dynamic_update_slice_in_dim(dq, here + wide_product(ds, k), i * call.rows, 0)
+                return dq, dk + wide_product(ds, q, over=(0, 0)), dv + wide_product(p, g, over=(0, 0))
 
             first, end = _rows_seeing(call, j, longest, count)
             dq, *gradients = lax.fori_loop(first, end, step, (dq, *zeros(k, v)))
@@ -224,9 +219,10 @@ def gradients_in_few(call: Call, lengths: Array, rows: tuple[Array, ...], keys: 
             q, g, *_ = own = blocks_at(rows, i, call.rows)
             k, v = _whole_rows(call, i, keys)
             p, ds = _weights_and_gradients(call, i, 0, length, own, (k, v))
-            dqs.append(_product(ds, k, 1, 0))
+            dqs.append(wide_product(ds, k))
             unseen = ((0, keys[0].shape[0] - k.shape[0]), (0, 0))
-            dk, dv = dk + jnp.pad(_product(ds, q, 0, 0), unseen), dv + jnp.pad(_product(p, g, 0, 0), unseen)
+            dk += jnp.pad(wide_product(ds, q, over=(0, 0)), unseen)
+            dv += jnp.pad(wide_product(p, g, over=(0, 0)), unseen)
         return tuple(x.astype(rows[0].dtype) for x in (jnp.concatenate(dqs), dk, dv))
 
     return over_heads(head, lengths, (rows, keys), one_by_one=True)

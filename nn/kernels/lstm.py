@@ -37,6 +37,7 @@ from jaxtyping import Array, Float, Int
 
 from nn.kernels.choice import Implementation, choose, platform
 from nn.kernels.devices import parts_for, per_device
+from nn.kernels.products import wide_product
 
 Lengths = Int[Array, "*batch"]
 States = Float[Array, "*batch hidden"]
@@ -243,12 +244,6 @@ def _retreat(dh, dc, c, shown, i, f, g, o):
     return (dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g), dh * shown * o * (1 - o)), dc * f
 
 
-def _product(a, b, axis_of_a, axis_of_b):
-    """The product of two matrices over one axis of each, summed in float32 or better."""
-    over = (((axis_of_a,), (axis_of_b,)), ((), ()))
-    return lax.dot_general(a, b, over, preferred_element_type=_exact(a))
-
-
 def _walk_per_device(how: tuple[str, bool], arrays, lengths) -> Any:
     """All h, the last h and c. Each device takes its own sequences all the way: the walks need not wait for one another."""
     form, _ = how
@@ -338,7 +333,7 @@ def _walk_xla(lengths, keep, xs, h0, c0, w_x, w_h, bias):
 
     def step(t, state):
         h, c, hs, kept = state
-        z = _product(left_x, _at(xs, t, 1), 1, 1) + _product(left_h, h, 1, 0) + bias
+        z = wide_product(left_x, _at(xs, t, 1), over=(1, 1)) + wide_product(left_h, h) + bias
         gates = k * jnp.tanh(k * z) + (1 - k)
         if lengths is not None:
             real = (t < lengths)[None]
@@ -381,11 +376,11 @@ def _gradients_xla(lengths, gradient, dh, dc, arrays, hs, gates, cs):
         for gate, part in enumerate(parts):  # for a CPU, XLA makes twice the work of a concatenation
             dz = lax.dynamic_update_slice_in_dim(dz, part, gate * hidden, 0)
         narrow = dz.astype(xs.dtype)
-        before = _product(w_h, narrow, 1, 0)
+        before = wide_product(w_h, narrow)
         if lengths is not None:
             before = jnp.where((t < lengths)[None], before, dh)
-        dxs = _put(dxs, _product(w_x, narrow, 1, 0), t, 0)
-        sums = dw_x + _product(narrow, x, 1, 0), dw_h + _product(narrow, h, 1, 0), db + dz.sum(1)
+        dxs = _put(dxs, wide_product(w_x, narrow), t, 0)
+        sums = dw_x + wide_product(narrow, x), dw_h + wide_product(narrow, h), db + dz.sum(1)
         return fetch(t - 2), reach(t - 1, before, dc, c, arrives), dz, dxs, *sums
 
     i, f, g, _ = jnp.split(gates[-1], 4)
@@ -419,7 +414,7 @@ def _over_depth(form: str, depth: int, step: int, add: Callable[[Any, Any], Any]
 def _forward_program(z_ref, h_ref, c_ref, w_ref, next_h_ref, next_c_ref, *gates_refs, form):
     def add(here, sums):
         h = h_ref[:, here]
-        return tuple(z + _product(h, w_ref[n, here, :], 1, 0) for n, z in enumerate(sums))
+        return tuple(z + wide_product(h, w_ref[n, here, :]) for n, z in enumerate(sums))
 
     z = tuple(z_ref[n] for n in range(4))
     gates = _gates(*_over_depth(form, h_ref.shape[1], c_ref.shape[1], add, z))
@@ -435,7 +430,7 @@ def _backward_program(gradient_ref, gates_ref, c_ref, dc_ref, later_ref, w_ref, 
 
     def add(here, dh):
         for n in range(4):
-            dh = dh + _product(later_ref[n, :, here], w_ref[n, :, here], 1, 1)
+            dh = dh + wide_product(later_ref[n, :, here], w_ref[n, :, here], over=(1, 1))
         return dh
 
     dh = _over_depth(form, later_ref.shape[2], c_ref.shape[1], add, gradient_ref[...])

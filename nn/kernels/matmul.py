@@ -30,8 +30,7 @@ from jaxtyping import Array, Float
 from nn.kernels.blocks import compiler, refusals, up_to
 from nn.kernels.choice import Implementation, choose, platform
 from nn.kernels.devices import mesh_of, per_device
-
-Matrix = Float[Array, "_ _"]
+from nn.kernels.products import Matrix, wide_product
 
 ACTIVATIONS = {None: lambda z: z, "relu": jax.nn.relu, "gelu": jax.nn.gelu, "silu": jax.nn.silu, "tanh": jnp.tanh}
 """What may follow the product; "gelu" is its tanh form."""
@@ -150,24 +149,21 @@ def _narrow_product(x: Matrix, w: Matrix) -> Matrix:
     A processor with instructions for bfloat16 multiplies twice as fast with them, if factors are narrow and sums wide. JAX's
     own gradient would multiply by a wide g.
     """
-    return _wide_sum(x, w)
-
-
-def _wide_sum(a, b, axis_of_b=0):
-    return lax.dot_general(a, b, (((1,), (axis_of_b,)), ((), ())), preferred_element_type=jnp.float32)
+    return wide_product(x, w)
 
 
 def _narrow_gradients(residuals, g):
     x, w = residuals
     g = g.astype(x.dtype)
     if platform() != "cpu" or mesh_of(x, w, g) is not None:
-        dw = _wide_sum(x.T, g)
+        dw = wide_product(x.T, g)
     # A CPU's are quick only where each row of the first is one piece of memory. The narrower one is copied for it.
     elif x.shape[1] <= g.shape[1]:
-        dw = _wide_sum(_transposed_copy(x), g)
+        dw = wide_product(_transposed_copy(x), g)
     else:
-        dw = lax.optimization_barrier(_wide_sum(_transposed_copy(g), x)).T
-    dx = _wide_sum(g, w, axis_of_b=1)  # not of w.T: XLA widens both factors, before it sees that there is nothing to transpose
+        dw = lax.optimization_barrier(wide_product(_transposed_copy(g), x)).T
+    # Not of w.T: XLA widens both factors, before it sees that there is nothing to transpose.
+    dx = wide_product(g, w, over=(1, 1))
     return dx.astype(x.dtype), dw.astype(w.dtype)
 
 
@@ -176,7 +172,7 @@ def _transposed_copy(a: Matrix) -> Matrix:
     return lax.optimization_barrier(a.T.reshape(-1)).reshape(a.shape[::-1])
 
 
-_narrow_product.defvjp(lambda x, w: (_wide_sum(x, w), (x, w)), _narrow_gradients)
+_narrow_product.defvjp(lambda x, w: (wide_product(x, w), (x, w)), _narrow_gradients)
 
 
 def _tile(form: str, m: int, n: int, k: int) -> tuple[int, ...]:
@@ -202,8 +198,7 @@ def _tiled(a: Matrix, tile: tuple[int, ...], where: Callable[..., tuple[Any, Any
 
 
 def _dot(x, w, transposed):
-    over = (0 if transposed[0] else 1,), (1 if transposed[1] else 0,)
-    return lax.dot_general(x, w, (over, ((), ())), preferred_element_type=jnp.float32)
+    return wide_product(x, w, over=(0 if transposed[0] else 1, 1 if transposed[1] else 0))
 
 
 def _finish(total, bias_ref, y_ref, z_refs, activation):
