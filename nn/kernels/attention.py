@@ -67,8 +67,14 @@ Lengths = Int[Array | np.ndarray, "*batch"]
 Mask = Bool[Array | np.ndarray, "..."]
 Scale = float | Float[Array, ""]
 
-BLOCK = {"xla": 256, "few": 128, "mosaic": 128, "triton": 64}
-"""The most rows or keys in a block: scores that fit a CPU's own cache, a TPU's lanes, the registers of a GPU's program."""
+BLOCK = {
+    "heads at once": (256, 256),
+    "head by head": (256, 256),
+    "few blocks": (128, 256),
+    "mosaic": (128, 128),
+    "triton": (64, 64),
+}
+"""The most rows, and keys, in a block: scores that fit a CPU's own cache, a TPU's lanes, the registers of a GPU's program."""
 
 FEW_ROWS = 512
 """The most rows, and keys, for which a CPU's program is written out block by block of rows; each block meets all its keys."""
@@ -118,25 +124,25 @@ def flash_attention(
     if form == "reference":
         return attention_reference(query, key, value, causal=causal, lengths=lengths, mask=mask, scale=scale)
     shared = query.shape[-2] // key.shape[-2]
-    one_by_one = form == "xla" and platform() == "cpu" and parts_for(_examples(query), query, key, value) > 0
-    few = one_by_one and max(query.shape[-3] * shared, key.shape[-3]) <= FEW_ROWS
+    rows, keys = query.shape[-3] * shared, key.shape[-3]
+    way: Any = form
+    if form == "xla" and not (platform() == "cpu" and parts_for(_examples(query), query, key, value)):
+        way = "heads at once"
+    elif form == "xla":
+        way = "few blocks" if max(rows, keys) <= FEW_ROWS else "head by head"
     call = Call(
         causal=causal,
         scale=float(_scale(query, scale)),
         shared=shared,
-        rows=_block("few" if few else form, query.shape[-3] * shared),
-        keys=_block(form, key.shape[-3]),
-        form=form,
+        rows=_block(way, BLOCK[way][0], rows),
+        keys=_block(way, BLOCK[way][1], keys),
+        way=way,
         interpret=interpret,
-        one_by_one=one_by_one,
-        few=few,
     )
-    keys = key.shape[-3]
     real = jnp.clip(jnp.asarray(keys if lengths is None else lengths, jnp.int32), 0, keys)
     arrays = query, key, value, jnp.broadcast_to(real, key.shape[:-3])
-    if form == "xla" and not one_by_one:
-        return _attention(call, *arrays)[0]
-    return per_device(lambda *part: _attention(call, *part)[0], arrays)
+    attend = lambda *part: _attention(call, *part)[0]  # noqa: E731
+    return attend(*arrays) if way == "heads at once" else per_device(attend, arrays)
 
 
 def attention_form(
@@ -257,12 +263,12 @@ def _power_of_two(size: int) -> int:
     return max(16, 1 << (size - 1).bit_length())
 
 
-def _block(form: str, length: int) -> int:
+def _block(way: str, most: int, length: int) -> int:
     """The size of blocks for this length. XLA's may have any: they are even, so that little of the last is filled up."""
-    if form in ("xla", "few"):
-        blocks = math.ceil(length / BLOCK[form])
-        return math.ceil(length / (8 * blocks)) * 8
-    return min(_power_of_two(length), BLOCK[form]) if form == "triton" else BLOCK[form]
+    if way in ("mosaic", "triton"):
+        return most if way == "mosaic" else min(_power_of_two(length), most)
+    blocks = math.ceil(length / most)
+    return math.ceil(length / (8 * blocks)) * 8
 
 
 def _to_heads(call: Call, x: Array, block: int, shared: int) -> Array:
@@ -270,7 +276,7 @@ def _to_heads(call: Call, x: Array, block: int, shared: int) -> Array:
     *batch, length, heads, width = x.shape
     x = x.reshape(math.prod(batch), length, heads // shared, shared, width).transpose(0, 2, 1, 3, 4)
     x = x.reshape(-1, length * shared, width)
-    full = _power_of_two(width) if call.form == "triton" else width
+    full = _power_of_two(width) if call.way == "triton" else width
     return jnp.pad(x, ((0, 0), (0, -x.shape[1] % block), (0, full - width)))
 
 
@@ -282,7 +288,7 @@ def _from_heads(x: Array, shared: int, shape: tuple[int, ...]) -> Array:
 
 
 def _run(call, sweep, lengths, own, other):
-    return run(sweep, call.form, lengths, own, other, interpret=call.interpret, one_by_one=call.one_by_one)
+    return run(sweep, call.way, lengths, own, other, interpret=call.interpret)
 
 
 def _arranged(call, query, key, value, lengths):
@@ -297,7 +303,7 @@ def _arranged(call, query, key, value, lengths):
 def _attention(call, query, key, value, lengths):
     """The output, and L, of which nobody takes a gradient."""
     q, keys, real = _arranged(call, query, key, value, lengths)
-    if call.few:
+    if call.way == "few blocks":
         o, L = forward_in_few(call, real, q, keys)
     else:
         sweep = by_rows(call, forward_start, forward_step, forward_finish)
@@ -319,9 +325,9 @@ def _gradients(call, gradient, query, key, value, lengths, output, L):
     D = jnp.sum(output.astype(L.dtype) * gradient.astype(L.dtype), -1, keepdims=True)
     g, D = (_to_heads(call, x, call.rows, call.shared) for x in (gradient, D))
     rows = (q, g, L, D[..., :1])
-    if call.few:
+    if call.way == "few blocks":
         dq, dk, dv = gradients_in_few(call, real, rows, keys)
-    elif call.form == "xla":
+    elif call.way in ("heads at once", "head by head"):
         dq, dk, dv = all_gradients(call, real, rows, keys)
     else:
         sweep_of_rows = by_rows(call, lambda own, other: zeros(own[0]), rows_step, in_dtype_of_own)

@@ -7,6 +7,7 @@ last one is 0.
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -29,10 +30,9 @@ class Call:
       shared: how many rows a position has.
       rows: of a block of queries.
       keys: of a block of keys.
-      form: "xla", "mosaic" or "triton".
+      way: how it is computed. By XLA's loops, for all "heads at once" or "head by head", see `over_heads`; head by head without
+        further loops, where there are "few blocks" of rows and each meets all keys at once; or by Pallas, "mosaic" or "triton".
       interpret: whether Pallas interprets.
-      one_by_one: whether "xla" takes one head after the other, see `over_heads`.
-      few: whether its blocks of rows are few, and each meets all keys at once.
     """
 
     causal: bool
@@ -40,10 +40,8 @@ class Call:
     shared: int
     rows: int
     keys: int
-    form: str
+    way: Literal["heads at once", "head by head", "few blocks", "mosaic", "triton"]
     interpret: bool
-    one_by_one: bool
-    few: bool
 
 
 def _scores(call, row_block, key_block, length, q, k):
@@ -181,7 +179,7 @@ def all_gradients(call, lengths, rows, keys):
         dq, gradients = lax.scan(block, dq, jnp.arange(keys[0].shape[0] // call.keys, dtype=jnp.int32))
         return dq.astype(rows[0].dtype), *joined(gradients)
 
-    return over_heads(head, lengths, (rows, keys), one_by_one=call.one_by_one)
+    return over_heads(head, lengths, (rows, keys), one_by_one=call.way == "head by head")
 
 
 # A CPU's few blocks: each block of rows meets all keys that it may see at once, and all is written out, without a loop.

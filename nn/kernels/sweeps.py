@@ -8,7 +8,7 @@ of this head alone.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,28 +40,26 @@ class Sweep(NamedTuple):
 
 def run(
     sweep: Sweep,
-    machine: str,
+    way: Literal["heads at once", "head by head", "mosaic", "triton"],
     lengths: Array,
     own: Sequence[Array],
     other: Sequence[Array],
     *,
     interpret: bool = False,
-    one_by_one: bool = False,
 ) -> Any:
     """The results of all own blocks, joined: a tuple of arrays (heads, length of the own ones, width).
 
     Args:
       sweep: what is done.
-      machine: "xla", "mosaic" or "triton".
+      way: XLA's loops, for all "heads at once" or "head by head" (see `over_heads`), or Pallas's "mosaic" or "triton".
       lengths: for each head the number that its steps are told.
       own: arrays whose blocks sweep.
       other: arrays over whose blocks they sweep.
       interpret: whether Pallas interprets, on any platform.
-      one_by_one: how XLA goes over the heads, see `over_heads`.
     """
-    if machine == "xla":
-        return _xla(sweep, one_by_one, lengths, tuple(own), tuple(other))
-    return {"mosaic": _mosaic, "triton": _triton}[machine](sweep, interpret, lengths, tuple(own), tuple(other))
+    if way in ("mosaic", "triton"):
+        return {"mosaic": _mosaic, "triton": _triton}[way](sweep, interpret, lengths, tuple(own), tuple(other))
+    return _xla(sweep, way == "head by head", lengths, tuple(own), tuple(other))
 
 
 def blocks_at(arrays: Sequence[Array], i, size: int) -> list[Array]:
