@@ -36,12 +36,15 @@ FORMS: dict[str, dict[str, Any]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Times them in a process of their own, and prints the table."""
+    """Times them in a process of their own, keeps the times in overhead.json, and prints the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead", description=__doc__)
     parser.add_argument("workload", nargs="?", default="mlp", help="one with a single network (default: mlp)")
     parser.add_argument("--rounds", type=int, default=41)
     parser.add_argument("--steps", type=int, default=200, help="in each training (default: 200)")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent, metavar="FOLDER", help="for overhead.json")
     options = parser.parse_args(arguments)
+    kept = options.output / "overhead.json"
+    found = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "times.json"
         child = "import sys; from benchmarks.overhead import measure; measure(*sys.argv[1:])"
@@ -49,8 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
         # FORCE_COLOR: the bar takes what it prints to for a terminal, and draws as it would there.
         environment = machine.environment(1) | {"FORCE_COLOR": "1", "COLUMNS": "100"}
         subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
-        times = json.loads(path.read_text(encoding="utf-8"))
-    print(table(options.workload, times))
+        found[options.workload] = json.loads(path.read_text(encoding="utf-8"))
+    kept.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(table(options.workload, found[options.workload]))
     return 0
 
 
@@ -94,7 +98,7 @@ def table(name: str, times: Mapping[str, Sequence[float]]) -> str:
         share, low, high = median_interval(np.array(seconds) / bare)
         span = "" if low is None or high is None else f" ({low - 1:+.2%} to {high - 1:+.2%})"
         rows.append(f"| {form} | {1e3 * np.median(seconds):.3f} | {'' if form == BARE else f'{share - 1:+.2%}{span}'} |")
-    return "\n".join(rows)
+    return "\n".join(rows) + "\n"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import numpy as np
 from benchmarks import statistics
 from benchmarks.attention import EQUATION
 from benchmarks.catalogue import FIVE
+from benchmarks.overhead import table as overhead_table
 from benchmarks.profile import table as profile_table
 from benchmarks.workload import HALF, LIBRARIES, OURS
 
@@ -36,8 +37,7 @@ def write_results(results: Results, folder: Path) -> None:
 
 def read_results(folder: Path) -> Results | None:
     """What `write_results` wrote, or None where nothing has been timed."""
-    path = folder / "results.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return _read(folder / "results.json") or None
 
 
 def begun(command: str, rounds: int, header: Results, before: Results | None = None) -> tuple[Results, Results]:
@@ -63,13 +63,16 @@ def write_tables(folder: Path, readme: Path) -> None:
 
 
 def with_tables(text: str, folder: Path) -> str:
-    """A text with the tables of a folder's results, and of its profile, each between its two markers, whatever was there."""
-    results, profile = read_results(folder), folder / "profile.json"
+    """A text with the tables of a folder's results, profile and overhead, each between its two markers, whatever was there."""
+    profiles, costs = (_read(folder / name) for name in ("profile.json", "overhead.json"))
+    results = read_results(folder)
     text = between(text, "results", NOT_YET if results is None else tables(results))
-    if not profile.exists():
-        return between(text, "profile", NOT_YET)
-    found = json.loads(profile.read_text(encoding="utf-8"))
-    return between(text, "profile", "\n".join(profile_table(name, parts) for name, parts in found.items()))
+    text = between(text, "profile", "\n".join(profile_table(*of_one) for of_one in profiles.items()) or NOT_YET)
+    return between(text, "overhead", "\n".join(overhead_table(*of_one) for of_one in costs.items()) or NOT_YET)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def between(text: str, name: str, content: str) -> str:

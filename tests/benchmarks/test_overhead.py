@@ -1,5 +1,7 @@
 """The cost of the record and of the bar: all trainings have their turns, and a share is one of the bare training."""
 
+import json
+
 import pytest
 
 from benchmarks.mlp import MLP
@@ -45,8 +47,9 @@ def test_too_few_rounds_have_no_interval():
 
 
 @pytest.mark.slow
-def test_the_command_prints_its_table(capfd):
+def test_the_command_prints_its_table_and_keeps_the_times(capfd, tmp_path):
     from benchmarks.overhead import main
 
-    assert main(["--rounds", "1", "--steps", "2"]) == 0
+    assert main(["--rounds", "1", "--steps", "2", "--output", str(tmp_path)]) == 0
     assert BAR in capfd.readouterr().out
+    assert set(json.loads((tmp_path / "overhead.json").read_text())["mlp"]) == set(FORMS)
