@@ -105,11 +105,3 @@ def test_a_form_that_cannot_run_here_is_refused_by_the_layer():
         for layer in (Linear(3, 4, **options), LinearGeneral(3, (2, 2), **options)):
             with pytest.raises(ValueError, match=r"matmul\(implementation='mosaic'\) cannot run here, because"):
                 layer(x)
-
-
-def test_a_program_may_be_exported_for_any_number_of_examples():
-    layer = Linear(5, 3, rngs=nnx.Rngs(0))
-    (rows,) = jax.export.symbolic_shape("rows")
-    exported = jax.export.export(jax.jit(layer))(jax.ShapeDtypeStruct((rows, 5), jnp.float32))
-    x = jnp.ones((7, 5))
-    np.testing.assert_allclose(exported.call(x), layer(x), rtol=1e-6)
