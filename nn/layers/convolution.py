@@ -109,7 +109,7 @@ def conv(
             f"x.shape={x.shape} with padding={padding!r}."
         )
     y = _convolve(x, kernel, batch, strides=strides, pads=pads, dilation=dilation, groups=feature_group_count)
-    return y if bias is None else y + jnp.broadcast_to(bias, y.shape)
+    return y if bias is None else _add_bias(y, bias)
 
 
 def conv_transpose(
@@ -164,7 +164,7 @@ def conv_transpose(
         )
     ones = (1,) * len(window)
     y = _convolve(x, kernel, batch, strides=ones, pads=pads, dilation=dilation, spread=strides)
-    return y if bias is None else y + jnp.broadcast_to(bias, y.shape)
+    return y if bias is None else _add_bias(y, bias)
 
 
 def same_padding(size: int, window: int, stride: int = 1) -> tuple[int, int]:
@@ -211,6 +211,12 @@ def receptive_field(layers: Sequence[tuple[int, int]]) -> int:
         pixels += (window - 1) * step
         step *= stride
     return pixels
+
+
+def _add_bias(y, bias):
+    # In float32: the gradient of the bias is a sum over all places. Of bfloat16, XLA for a CPU takes up to 40 times as long.
+    wide = jnp.promote_types(y.dtype, jnp.float32)
+    return (y.astype(wide) + jnp.broadcast_to(bias.astype(wide), y.shape)).astype(jnp.result_type(y, bias))
 
 
 def _convolve(x, kernel, batch, *, strides, pads, dilation, spread=None, groups=1):
