@@ -44,6 +44,32 @@ def test_fill_stands_for_what_is_missing_and_may_be_a_token_elsewhere(pad_to_buc
     expect_padded(got, [[9, 1, 9, 9], [9, 9, 9, 9]], [2, 0], call, because)
 
 
+def test_0_is_a_token_like_any_other(pad_to_bucket):
+    call = "pad_to_bucket([[5, 0], [0]], buckets=(4, 8, 16), fill=-1)"
+    because = "fill stands behind the end alone; a 0 in a sequence is a token. Begin with np.full(…, fill), not with zeros"
+    got = pad_to_bucket([[5, 0], [0]], buckets=BUCKETS, fill=-1)
+    expect_padded(got, [[5, 0, -1, -1], [0, -1, -1, -1]], [2, 1], call, because)
+
+
+def test_sequences_may_all_be_empty(pad_to_bucket):
+    call = "pad_to_bucket([[], []], buckets=(4, 8, 16))"
+    because = "two sequences of 0 tokens are two sequences, and not none: the smallest bucket takes them"
+    try:
+        got = pad_to_bucket([[], []], buckets=BUCKETS)
+    except ValueError as error:
+        got = f"nothing: it stopped with ValueError: {error}"
+    expect_that(not isinstance(got, str), call, got, "an array of shape (2, 4), and the lengths [0, 0]", because)
+    expect_padded(got, np.zeros((2, 4)), [0, 0], call, because)
+
+
+def test_the_sequences_are_left_as_they_were(pad_to_bucket):
+    sequences = [[5, 6, 7], [8]]
+    pad_to_bucket(sequences, buckets=BUCKETS)
+    call = "sequences after pad_to_bucket(sequences, buckets=(4, 8, 16)) with sequences = [[5, 6, 7], [8]]"
+    because = "they belong to the caller, who pads them anew in the next epoch: write into an array of your own"
+    expect_that(sequences == [[5, 6, 7], [8]], call, sequences, "[[5, 6, 7], [8]]", because)
+
+
 def test_a_jitted_function_compiles_once_for_each_bucket(pad_to_bucket):
     traced = []
 
@@ -85,8 +111,9 @@ def test_it_is_done_by_numpy(pad_to_bucket):
         ([], BUCKETS, "no sequences: there is no longest"),
         ([[1]], (), "no buckets"),
         ([[]], (0, 4), "a bucket of 0 holds nothing"),
+        ([[1]], (0, 4), "the 4 would do, but a bucket of 0 is a mistake: say so now, not when it is first taken"),
     ],
-    ids=["too long", "no sequences", "no buckets", "bucket of 0"],
+    ids=["too long", "no sequences", "no buckets", "bucket of 0", "bucket of 0 that is not taken"],
 )
 def test_what_fits_no_bucket_is_refused(pad_to_bucket, sequences, buckets, because):
     call = f"pad_to_bucket({len(sequences)} sequences of {[len(s) for s in sequences]} tokens, buckets={buckets})"

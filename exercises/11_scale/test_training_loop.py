@@ -1,6 +1,6 @@
 """What `training_loop` must do. Its states and losses write down when somebody waits for them, as a device's cannot."""
 
-from itertools import product
+from itertools import product, takewhile
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,10 @@ def training_loop(answer):
 
 
 class Diary:
-    """A step whose losses are 0, 1, 2, …, and what happened in order: ("queued", i), and waits: ("loss", i), ("state", i)."""
+    """A step whose losses are 0, 1, 2, …, and what happened in order.
+
+    ("queued", i); ("loss asked for", i), without a wait; and the waits ("loss", i) and ("state", i).
+    """
 
     def __init__(self):
         self.events = []
@@ -44,7 +47,8 @@ class OnDevice:
         return self.hidden
 
     def copy_to_host_async(self):
-        """Asks for a copy without waiting."""
+        """Asks for a copy without waiting, as `jax.device_get` does for all that it is given, before it waits for the first."""
+        self.diary.events.append((f"{self.kind} asked for", self.hidden))
 
     def block_until_ready(self):
         self.value()
@@ -148,6 +152,27 @@ def test_losses_are_fetched_when_it_is_time_and_once(training_loop, steps, log_e
     expect_that(waits <= 2 * steps, call, f"with {waits} waits for {steps} losses", "two for each at most", because)
 
 
+@pytest.mark.parametrize(("steps", "log_every"), [(6, 3), (7, 4)], ids=str)
+def test_losses_that_are_due_are_asked_for_together(training_loop, steps, log_every):
+    diary, _ = run(training_loop, steps, log_every)
+    for first in range(0, steps, log_every):
+        due = range(first, min(first + log_every, steps))
+        waits = {("loss", i) for i in due}
+        before = list(takewhile(lambda event, waits=waits: event not in waits, diary.events))
+        asked = sum(("loss asked for", i) in before for i in due)
+        because = (
+            "float(), .item() and np.array of one loss after the other are a host sync each: a round trip to the device, "
+            "and Python asks for the next only when it is back. jax.device_get(list) asks for all, and waits once"
+        )
+        expect_that(
+            asked == len(due),
+            f"training_loop(step, state, {steps} batches, log_every={log_every})",
+            f"with a wait for one of losses {first} to {due[-1]} when {asked} of these {len(due)} had been asked for",
+            f"all {len(due)} asked for before the first is waited for",
+            because,
+        )
+
+
 def test_a_batch_is_taken_when_its_step_is_queued(training_loop):
     taken = []
 
@@ -178,4 +203,4 @@ def test_no_batches_and_no_losses(training_loop):
 @pytest.mark.parametrize("log_every", [0, -1])
 def test_a_log_every_below_1_is_refused(training_loop, log_every):
     call = f"training_loop(step, state, batches, log_every={log_every})"
-    expect_refusal(lambda: run(training_loop, 3, log_every), call, "it counts steps, and there is none to wait for")
+    expect_refusal(lambda: run(training_loop, 3, log_every)[1], call, "it counts steps, and there is none to wait for")

@@ -90,3 +90,34 @@ def padded_by_jax(sequences, *, buckets, fill=0):
     longest = _checked(sequences, buckets)
     padded, lengths = _padded(sequences, min(bucket for bucket in buckets if bucket >= longest), fill)
     return jnp.array(padded), jnp.array(lengths)
+
+
+def zeros_taken_for_missing(sequences, *, buckets, fill=0):
+    longest = _checked(sequences, buckets)
+    padded, lengths = _padded(sequences, min(bucket for bucket in buckets if bucket >= longest), 0)
+    padded[padded == 0] = fill
+    return padded, lengths
+
+
+def callers_list_padded(sequences, *, buckets, fill=0):
+    longest = _checked(sequences, buckets)
+    bucket = min(bucket for bucket in buckets if bucket >= longest)
+    lengths = np.array([len(sequence) for sequence in sequences], np.int32)
+    for i, sequence in enumerate(sequences):
+        sequences[i] = [*sequence] + [fill] * (bucket - len(sequence))
+    return np.array(sequences, np.int32), lengths
+
+
+def none_but_empty_refused(sequences, *, buckets, fill=0):
+    longest = _checked(sequences, buckets)
+    if not longest:
+        raise ValueError("no sequences")
+    return _padded(sequences, min(bucket for bucket in buckets if bucket >= longest), fill)
+
+
+def chosen_bucket_alone_checked(sequences, *, buckets, fill=0):
+    longest = max(map(len, sequences), default=None)
+    bucket = min((bucket for bucket in buckets if longest is not None and bucket >= longest), default=0)
+    if bucket < 1:
+        raise ValueError("does not fit")
+    return _padded(sequences, bucket, fill)

@@ -94,6 +94,17 @@ def every_so_many_only(step, state, batches, *, log_every=50):
     return state, np.array(kept, np.float32)
 
 
+def fetched_one_by_one(step, state, batches, *, log_every=50):
+    _checked(log_every)
+    fetched, waiting = [], []
+    for batch in batches:
+        state, loss = step(state, batch)
+        waiting.append(loss)
+        if len(waiting) == log_every:
+            fetched, waiting = fetched + [float(loss) for loss in waiting], []
+    return state, np.array(fetched + [float(loss) for loss in waiting], np.float32)
+
+
 def all_fetched_again(step, state, batches, *, log_every=50):
     _checked(log_every)
     losses = []
