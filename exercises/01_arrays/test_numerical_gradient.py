@@ -33,9 +33,9 @@ def test_a_single_number_has_a_gradient_of_shape_nothing(numerical_gradient):
 
 
 def test_the_step_is_the_one_asked_for(numerical_gradient):
-    call = "numerical_gradient(lambda x: (x**3).sum(), x, step=0.1) with x = [1]"
-    because = "((1 + h)³ − (1 − h)³) / 2h = 3 + h²: the error of central differences, here 0.01"
-    expect(numerical_gradient(lambda x: (x**3).sum(), np.array([1.0]), step=0.1), [3.01], call, because)
+    call = "numerical_gradient(lambda x: (x**3).sum(), x, step=0.1) with x = [1, -4]"
+    because = "((x + h)³ − (x − h)³) / 2h = 3x² + h²: the error of central differences is 0.01 for h = 0.1, wherever x is"
+    expect(numerical_gradient(lambda x: (x**3).sum(), np.array([1.0, -4.0]), step=0.1), [3.01, 48.01], call, because)
 
 
 def test_the_usual_step_gives_nine_digits(numerical_gradient):

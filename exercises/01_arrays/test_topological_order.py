@@ -93,6 +93,19 @@ def test_nodes_with_equal_values_are_different_nodes(topological_order):
     check(topological_order(z), z, {x, y, z}, "topological_order(z) with z from (x, y), all of them with the value [1, 1]")
 
 
+def test_it_may_be_asked_again(topological_order):
+    x = Node("x")
+    y = Node("y", (x,))
+    z = Node("z", (y, x))
+    topological_order(z)
+    call = "topological_order({}) with y from x, z from (y, x), after topological_order(z)"
+    for output, needed in ((z, {x, y, z}), (y, {x, y})):
+        order = topological_order(output)
+        because = "nothing may be left over from the last time: what has been entered is noted in a new set, not on the nodes"
+        same = isinstance(order, list) and set(order) == needed
+        expect_that(same, call.format(output), order, f"all of {sorted(map(str, needed))}, as the first time", because)
+
+
 def test_what_the_output_does_not_need_is_not_listed(topological_order):
     x = Node("x")
     y = Node("y", (x,))

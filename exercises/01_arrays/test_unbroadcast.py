@@ -63,7 +63,9 @@ def test_it_is_the_adjoint_of_broadcasting(unbroadcast, wide, kept, ones):
     expect(unbroadcast(gradient, shape), expected, call, because, atol=1e-9)
 
 
-@pytest.mark.parametrize(("wide", "shape"), [((3,), (2,)), ((3,), (2, 3)), ((2, 3), (3, 1)), ((1,), (3,))], ids=str)
+@pytest.mark.parametrize(
+    ("wide", "shape"), [((3,), (2,)), ((3,), (2, 3)), ((3,), (1, 3)), ((2, 3), (3, 1)), ((1,), (3,))], ids=str
+)
 def test_a_shape_that_does_not_broadcast_to_the_gradients_is_refused(unbroadcast, wide, shape):
     call = f"unbroadcast(gradient, {shape}) with gradient.shape = {wide}"
     because = f"no array of shape {shape} can have become one of shape {wide}: the caller made a mistake"

@@ -39,6 +39,21 @@ def test_gradients_that_are_short_enough_stay_as_they_are(clip_gradients, max_no
     expect(bias, [0, 8], f"{call}: bias", because)
 
 
+def test_the_length_of_a_matrix_is_that_of_all_its_numbers(clip_gradients):
+    kernel = jnp.array([[3.0, 0.0], [0.0, -4.0]])
+    (clipped,) = jax.tree.leaves(clip_gradients([kernel], 1.0))
+    because = "its length is √(3² + 4²) = 5; jnp.linalg.norm(matrix, 2) is something else, the largest singular value, 4"
+    expect(clipped, [[0.6, 0], [0, -0.8]], "clip_gradients(gradients, 1.0) with gradients = [[[3, 0], [0, -4]]]", because)
+
+
+def test_tiny_gradients_are_clipped_as_exactly_as_others(clip_gradients):
+    tiny = jnp.array([3e-6, 4e-6])
+    (clipped,) = jax.tree.leaves(clip_gradients([tiny], 1e-6))
+    call = "clip_gradients(gradients, 1e-6) with gradients = [[3e-6, 4e-6]]"
+    because = "their length is 5e-6, and a fifth of them is left: an epsilon beside the length would be as large as max_norm"
+    expect(clipped, [6e-7, 8e-7], call, because, atol=0)
+
+
 def test_zero_gradients_stay_zero(clip_gradients):
     zeros = jax.tree.map(jnp.zeros_like, GRADIENTS)
     bias, *_ = jax.tree.leaves(clip_gradients(zeros, 1.0))

@@ -1,5 +1,7 @@
 """What `dropout` must do. The keys are fixed, and so many numbers are drawn that a right answer is never refused by chance."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -75,6 +77,8 @@ def test_rate_0_changes_nothing_and_rate_1_leaves_nothing(dropout):
         expect(y, np.full(SHAPE, value), call, because)
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1.5])
+@pytest.mark.parametrize("rate", [-0.1, 1.5, math.nan])
 def test_a_rate_that_is_no_probability_is_refused(dropout, rate):
-    expect_refusal(lambda: dropout(jax.random.key(0), X, rate), f"dropout(key, x, {rate})", "a rate is between 0 and 1")
+    nan = "NaN is neither below 0 nor above 1: ask what a rate must be, `not 0 <= rate <= 1`"
+    because = nan if math.isnan(rate) else "a rate is between 0 and 1"
+    expect_refusal(lambda: dropout(jax.random.key(0), X, rate), f"dropout(key, x, {rate})", because)

@@ -27,6 +27,13 @@ def test_each_example_gets_mean_0_and_variance_1_by_its_own_numbers(layer_norm):
     expect(layer_norm(X), reference(X), f"layer_norm(x) with {shown(x=X)}", because)
 
 
+@pytest.mark.parametrize("shape", [(2, 4, 3), (3,)], ids=str)
+def test_only_the_last_axis_holds_the_numbers_of_an_example(layer_norm, shape):
+    x = jnp.array(np.sin(np.arange(np.prod(shape), dtype=np.float32)).reshape(shape))
+    because = "the features are on axis −1, however many axes are in front; in a batch of sequences axis 1 is time"
+    expect(layer_norm(x), reference(x), f"layer_norm(x) with x.shape = {shape}", because)
+
+
 def test_epsilon_is_added_to_the_variance(layer_norm):
     expected = reference(X, epsilon=2.0)
     expect(layer_norm(X, epsilon=2.0), expected, f"layer_norm(x, epsilon=2.0) with {shown(x=X)}", "√(var + ε)")

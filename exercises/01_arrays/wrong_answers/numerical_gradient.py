@@ -27,6 +27,16 @@ def step_ignored(function, x, step=1e-5):
     return _central(function, _checked(x, step), 1e-5)
 
 
+def step_grows_with_x(function, x, step=1e-5):
+    x = _checked(x, step)
+
+    def slope(index):
+        h = step * max(1, abs(x[index]))
+        return _slope(function, x, _bump(x, index, h), h)
+
+    return _by_number(x, slope)
+
+
 def single_precision(function, x, step=1e-5):
     x = _checked(x, step).astype(np.float32)
     return _by_number(x, lambda i: _slope(function, x, _bump(x, i, step).astype(np.float32), step))

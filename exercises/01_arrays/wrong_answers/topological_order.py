@@ -80,3 +80,18 @@ def _right(output):
 
     visit(output)
     return order
+
+
+def marks_left_on_the_nodes(output):
+    order = []
+
+    def visit(node):
+        if getattr(node, "visited", False):
+            return
+        node.visited = True
+        for parent in node.parents:
+            visit(parent)
+        order.append(node)
+
+    visit(output)
+    return order

@@ -52,6 +52,15 @@ def any_shape_accepted(gradient, shape):
         return np.resize(gradient, shape)
 
 
+def longer_shape_accepted(gradient, shape):
+    new = max(gradient.ndim - len(shape), 0)
+    gradient = np.asarray(gradient.sum(axis=tuple(range(new))))
+    own = shape[len(shape) - gradient.ndim :]
+    if any(size not in (1, wide) for size, wide in zip(own, gradient.shape, strict=True)):
+        raise ValueError(f"{shape} does not become {gradient.shape}.")
+    return gradient.sum(axis=tuple(i for i, size in enumerate(own) if size == 1), keepdims=True).reshape(shape)
+
+
 def _check(gradient, shape):
     if np.broadcast_shapes(gradient.shape, shape) != gradient.shape:
         raise ValueError(f"{shape} does not become {gradient.shape}.")

@@ -64,3 +64,14 @@ def zero_divided_by_zero(gradients, max_norm):
 def any_length(gradients, max_norm):
     norm = _norm(gradients)
     return _scaled(gradients, jnp.where(norm > max_norm, max_norm / norm, 1))
+
+
+def largest_singular_value(gradients, max_norm):
+    _check(max_norm)
+    norm = jnp.sqrt(sum(jnp.linalg.norm(gradient, 2) ** 2 for gradient in jax.tree.leaves(gradients)))
+    return _scaled(gradients, jnp.where(norm > max_norm, max_norm / norm, 1))
+
+
+def epsilon_beside_the_norm(gradients, max_norm):
+    _check(max_norm)
+    return _scaled(gradients, jnp.minimum(max_norm / (_norm(gradients) + 1e-6), 1))

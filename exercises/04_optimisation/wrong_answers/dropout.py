@@ -62,3 +62,9 @@ def noise_on_the_zeros(key, x, rate):
     _check(rate)
     spread = jnp.sqrt(rate / max(1 - rate, 1e-6))
     return jnp.zeros_like(x) if rate == 1 else x * (1 + spread * jax.random.normal(key, x.shape))
+
+
+def nan_rate_accepted(key, x, rate):
+    if rate < 0 or rate > 1:
+        raise ValueError("the rate is a probability")
+    return _masked(jax.random.bernoulli(key, 1 - rate, x.shape), x, rate)

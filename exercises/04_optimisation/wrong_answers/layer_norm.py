@@ -48,3 +48,7 @@ def mean_of_squares_less_square_of_mean(x, scale=None, bias=None, *, epsilon=1e-
     mean = x.mean(-1, keepdims=True)
     variance = jnp.maximum((x**2).mean(-1, keepdims=True) - mean**2, 0)
     return _finished((x - mean) / jnp.sqrt(variance + epsilon), scale, bias)
+
+
+def over_axis_1(x, scale=None, bias=None, *, epsilon=1e-6):
+    return _finished((x - x.mean(1, keepdims=True)) / jnp.sqrt(x.var(1, keepdims=True) + epsilon), scale, bias)
