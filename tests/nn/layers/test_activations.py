@@ -122,6 +122,14 @@ def test_bfloat16_stays_bfloat16_and_is_near_float32(name):
     np.testing.assert_allclose(y.astype(jnp.float32), function(x.astype(jnp.float32)), rtol=2**-5, atol=2**-5)
 
 
+@pytest.mark.parametrize("name", [name for name in TABLE if "relu" not in name])
+def test_curves_of_half_precision_and_their_slopes_are_rounded_once(name):
+    function = TABLE[name][0]
+    half = POINTS.astype(jnp.bfloat16)
+    for form in (function, jax.grad(lambda x: function(x).sum())):
+        np.testing.assert_array_equal(form(half), form(half.astype(jnp.float32)).astype(jnp.bfloat16))
+
+
 @every_activation
 def test_compiled_and_mapped_are_the_same(name):
     function = TABLE[name][0]

@@ -275,3 +275,14 @@ def test_negative_padding_cuts_the_image_on_one_channel_as_on_several():
     x, kernel = jnp.asarray(x, jnp.float32), jnp.asarray(kernel, jnp.float32)
     cut = conv(x[:, 1:-1, 1:-1], kernel, padding="VALID")
     np.testing.assert_allclose(conv(x, kernel, padding=-1), cut, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("function", [conv, conv_transpose])
+def test_a_bias_of_half_precision_is_added_in_float32_and_its_gradient_is_a_sum_in_float32(function):
+    half = jnp.bfloat16
+    x, kernel, bias = jnp.ones((3, 20, 20, 1), half), jnp.ones((1, 1, 1, 2), half), jnp.array([2**-8, -1], half)
+    y, back = jax.vjp(lambda bias: function(x, kernel, bias), bias)
+    assert y.dtype == half
+    np.testing.assert_array_equal(y[0, 0, 0], jnp.array([1 + 2**-8, 0], half))
+    np.testing.assert_array_equal(back(jnp.ones_like(y))[0], jnp.array([1200, 1200], half))
+    assert function(x, kernel, bias.astype(jnp.float32)).dtype == jnp.float32  # as in any sum of the two
