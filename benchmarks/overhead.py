@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import machine
+from benchmarks import kept, machine
 from benchmarks.process import ROOT
 from benchmarks.statistics import median_interval
 from benchmarks.worker import timed
@@ -43,8 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=200, help="in each training (default: 200)")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent, metavar="FOLDER", help="for overhead.json")
     options = parser.parse_args(arguments)
-    kept = options.output / "overhead.json"
-    found = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    found = kept.read(options.output / "overhead.json")
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "times.json"
         child = "import sys; from benchmarks.overhead import measure; measure(*sys.argv[1:])"
@@ -53,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         environment = machine.environment(1) | {"FORCE_COLOR": "1", "COLUMNS": "100"}
         subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
         found[options.workload] = json.loads(path.read_text(encoding="utf-8"))
-    kept.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    kept.write(options.output / "overhead.json", found)
     print(table(options.workload, found[options.workload]))
     return 0
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import machine
+from benchmarks import kept, machine
 from benchmarks.process import ROOT
 
 STEPS = 15
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path(__file__).parent, metavar="FOLDER", help="for profile.json")
     options = parser.parse_args(arguments)
     path = options.output / "profile.json"
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = kept.read(path)
     for name in options.workloads:
         with tempfile.TemporaryDirectory() as scratch:
             # One arena of memory for all threads: what another thread takes over would be written to pages that are new to it.
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
             subprocess.run(command, cwd=ROOT, env=machine.environment(1) | memory | flags, check=True)
             found[name] = read(Path(scratch))
         print(table(name, found[name]), flush=True)
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    kept.write(path, found)
     return 0
 
 

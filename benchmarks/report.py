@@ -3,14 +3,13 @@
 Results are of one machine: its header, and a part for each command that was run there.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import statistics
+from benchmarks import kept, statistics
 from benchmarks.attention import EQUATION
 from benchmarks.catalogue import FIVE
 from benchmarks.overhead import table as overhead_table
@@ -29,15 +28,12 @@ Run = dict[str, Any]
 
 def write_results(results: Results, folder: Path) -> None:
     """results.json, complete or not at all."""
-    path = folder / "results.json"
-    unfinished = path.with_suffix(".json.part")
-    unfinished.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    kept.write(folder / "results.json", results)
 
 
 def read_results(folder: Path) -> Results | None:
     """What `write_results` wrote, or None where nothing has been timed."""
-    return _read(folder / "results.json") or None
+    return kept.read(folder / "results.json") or None
 
 
 def begun(command: str, rounds: int, header: Results, before: Results | None = None) -> tuple[Results, Results]:
@@ -64,15 +60,11 @@ def write_tables(folder: Path, readme: Path) -> None:
 
 def with_tables(text: str, folder: Path) -> str:
     """A text with the tables of a folder's results, profile and overhead, each between its two markers, whatever was there."""
-    profiles, costs = (_read(folder / name) for name in ("profile.json", "overhead.json"))
+    profiles, costs = (kept.read(folder / name) for name in ("profile.json", "overhead.json"))
     results = read_results(folder)
     text = between(text, "results", NOT_YET if results is None else tables(results))
     text = between(text, "profile", "\n".join(profile_table(*of_one) for of_one in profiles.items()) or NOT_YET)
     return between(text, "overhead", "\n".join(overhead_table(*of_one) for of_one in costs.items()) or NOT_YET)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def between(text: str, name: str, content: str) -> str:
